@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the planner must know of a core WebAssembly module: types, imports, exports, start, element
+// segments, names. Function bodies are left to the engine's validator.
+#pragma once
+
+#include "base/arena.h"
+#include "base/error.h"
+
+enum core_extern_kind { CORE_FUNC, CORE_TABLE, CORE_MEMORY, CORE_GLOBAL, CORE_TAG };
+
+struct core_func_type {
+    // One character a value: 'i' i32, 'I' i64, 'f' f32, 'F' f64, 'v' v128, 'r' a reference.
+    struct str params;
+    struct str results;
+};
+
+struct core_import {
+    struct str module;
+    struct str name;
+    enum core_extern_kind kind;
+    const struct core_func_type *func; // kind CORE_FUNC
+};
+
+struct core_export {
+    struct str name;
+    enum core_extern_kind kind;
+    uint32_t index;                    // in the module's index space
+    const struct core_func_type *func; // kind CORE_FUNC
+};
+
+struct core_module {
+    struct str bytes; // the binary, borrowed
+    const struct core_func_type *types;
+    uint32_t type_count;
+    const struct core_import *imports;
+    uint32_t import_count;
+    const struct core_export *exports;
+    uint32_t export_count;
+    // Type of each function, imports first.
+    const struct core_func_type **funcs;
+    uint32_t func_count;
+    uint32_t imported_func_count;
+    bool has_start;
+    uint32_t start; // function index
+    uint64_t memory_min_pages; // of its first defined memory; 0 without
+    bool has_active_elements;  // writes a table (own or imported) when instantiated
+    bool has_active_data;      // writes a memory (own or imported) when instantiated
+    bool writes_imports;       // active segments that target an imported table or memory
+};
+
+// Decodes and checks the outline of a core module; slices refer to `bytes`. The error says the byte
+// offset counted from `base_offset` (the module's place in its file).
+_must_use_ int core_module_decode(struct str bytes, size_t base_offset, struct arena *arena,
+                                  struct core_module *out, struct error *err);
+
+// The export of that name, or NULL.
+const struct core_export *core_module_find_export(const struct core_module *module, struct str name);

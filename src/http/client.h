@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP client over libcurl's multi interface on the loop: pooled connections, TLS, bodies in both
+// directions with back-pressure.
+//
+// One client per thread. A request is started, fires its events from the loop, and ends with
+// http_client_request_free(), which may be called at any time and stops all callbacks at once.
+#pragma once
+
+#include <sys/types.h>
+
+#include "http/fields.h"
+#include "loop/loop.h"
+
+struct http_client;
+struct http_client_request;
+
+struct http_client_options {
+    uint32_t connections_max;       // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
+    uint32_t host_connections_max;  // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
+    const char *ca_file;            // NULL: the system's
+};
+#define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
+#define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u
+#define HTTP_CLIENT_HEADER_BYTES_MAX         ((size_t)64 * 1024)
+#define HTTP_CLIENT_BUFFER_BYTES             ((size_t)64 * 1024) // received, not yet read
+
+struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
+void http_client_free(struct http_client *client);
+
+// Why a request failed; one to one with wasi:http error-code where a name exists there.
+enum http_client_failure {
+    HTTP_FAILURE_NONE,
+    HTTP_FAILURE_DNS_TIMEOUT,
+    HTTP_FAILURE_DNS_ERROR,
+    HTTP_FAILURE_CONNECTION_REFUSED,
+    HTTP_FAILURE_CONNECTION_TIMEOUT,
+    HTTP_FAILURE_CONNECTION_TERMINATED,
+    HTTP_FAILURE_READ_TIMEOUT,  // first byte or between bytes
+    HTTP_FAILURE_WRITE_TIMEOUT,
+    HTTP_FAILURE_TLS_PROTOCOL,
+    HTTP_FAILURE_TLS_CERTIFICATE,
+    HTTP_FAILURE_RESPONSE_INCOMPLETE,
+    HTTP_FAILURE_RESPONSE_HEADERS_SIZE,
+    HTTP_FAILURE_PROTOCOL,
+    HTTP_FAILURE_URI_INVALID,
+    HTTP_FAILURE_INTERNAL,
+};
+
+struct http_client_events {
+    void (*head)(void *user);     // status and fields are there
+    void (*readable)(void *user); // body bytes, the end, or a failure can be read
+    void (*writable)(void *user); // http_client_write() takes bytes again
+    void (*failed)(void *user);   // before the head; http_client_request_failure() says why
+};
+
+struct http_client_request_options {
+    struct str method;
+    struct str url; // absolute, http or https
+    const struct http_field *fields;
+    size_t field_count;
+    int64_t content_length; // -1: chunked; 0: no body
+    uint64_t connect_timeout_ms;       // 0: 60 s
+    uint64_t first_byte_timeout_ms;    // 0: 600 s
+    uint64_t between_bytes_timeout_ms; // 0: 600 s
+    struct http_client_events events;
+    void *user;
+};
+
+// Fields, method and URL are copied.
+_must_use_ int http_client_start(struct http_client *client,
+                                 const struct http_client_request_options *options,
+                                 struct http_client_request **out, struct error *err);
+void http_client_request_free(struct http_client_request *request);
+
+// Body of the request. Budget in bytes; write copies at most the budget and returns 0 or -EPIPE.
+size_t http_client_write_budget(const struct http_client_request *request);
+_must_use_ int http_client_write(struct http_client_request *request, struct str data);
+_must_use_ int http_client_write_end(struct http_client_request *request);
+
+unsigned http_client_status(const struct http_client_request *request);
+const struct http_field *http_client_fields(const struct http_client_request *request, size_t *count);
+// Next part of the body in place: its length, 0 at the end, -EAGAIN, or -EIO with a failure.
+ssize_t http_client_read(struct http_client_request *request, struct str *out);
+void http_client_consume(struct http_client_request *request, size_t len);
+const struct http_field *http_client_trailers(const struct http_client_request *request,
+                                              size_t *count);
+enum http_client_failure http_client_request_failure(const struct http_client_request *request);
+const char *http_client_failure_text(const struct http_client_request *request);
