@@ -4,7 +4,7 @@
 #include <stdarg.h>
 
 #define ARENA_CHUNK_BYTES ((size_t)4096)
-#define ARENA_ALIGN ((size_t)16)
+#define ARENA_ALIGN       ((size_t)16)
 
 struct arena_chunk {
     struct arena_chunk *older;

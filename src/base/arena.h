@@ -29,7 +29,8 @@ _malloc_ void *arena_alloc(struct arena *arena, size_t size);
 _must_use_ void *arena_try_alloc(struct arena *arena, size_t size);
 
 #define arena_new(arena, type) ((type *)arena_alloc((arena), sizeof(type)))
-#define arena_new_array(arena, type, count) ((type *)arena_alloc_array((arena), (count), sizeof(type)))
+#define arena_new_array(arena, type, count)                                                        \
+    ((type *)arena_alloc_array((arena), (count), sizeof(type)))
 _malloc_ void *arena_alloc_array(struct arena *arena, size_t count, size_t size);
 
 // A copy in the arena; NUL-terminated behind its end.

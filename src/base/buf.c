@@ -49,7 +49,7 @@ int buf_add_char(struct buf *buf, char c)
     return buf_add(buf, &c, 1);
 }
 
-static int add_formatted(struct buf *buf, const char *fmt, va_list args)
+_printf_(2, 0) static int add_formatted(struct buf *buf, const char *fmt, va_list args)
 {
     char *text = NULL;
     int len = vasprintf(&text, fmt, args);

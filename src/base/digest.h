@@ -4,7 +4,7 @@
 
 #include "base/str.h"
 
-#define SHA256_BYTES 32
+#define SHA256_BYTES     32
 #define SHA256_HEX_BYTES 65 // with NUL
 
 struct sha256 {

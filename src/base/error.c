@@ -3,7 +3,7 @@
 
 #include <stdarg.h>
 
-static char *format(const char *fmt, va_list args)
+_printf_(1, 0) static char *format(const char *fmt, va_list args)
 {
     char *text = NULL;
     if (vasprintf(&text, fmt, args) < 0)

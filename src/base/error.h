@@ -2,8 +2,8 @@
 // The reason of a failure, in words for a person.
 //
 // A fallible function returns 0 or a negative errno; where a person reads the reason its last
-// parameter is `struct error *err`, which may be NULL. A message names what was being done, to what,
-// what was wrong and what would fix it. Context is added on the way up: "outer: inner".
+// parameter is `struct error *err`, which may be NULL. A message names what was being done, to
+// what, what was wrong and what would fix it. Context is added on the way up: "outer: inner".
 #pragma once
 
 #include "base/str.h"

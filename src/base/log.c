@@ -42,7 +42,7 @@ static void put_escaped(struct buf *line, struct str text)
     for (size_t i = 0; i < text.len; i++) {
         unsigned char c = (unsigned char)text.data[i];
         int rc = (c < 0x20 && c != '\n' && c != '\t') || c == 0x7f ? buf_printf(line, "\\x%02x", c)
-                                                                  : buf_add_char(line, (char)c);
+                                                                   : buf_add_char(line, (char)c);
         if (rc < 0)
             return;
     }

@@ -15,23 +15,23 @@
 #include <unistd.h>
 
 #define WASH_CONCAT_(a, b) a##b
-#define WASH_CONCAT(a, b) WASH_CONCAT_(a, b)
+#define WASH_CONCAT(a, b)  WASH_CONCAT_(a, b)
 
 // Runs `fn` with a pointer to the variable when it leaves scope.
 #define _cleanup_(fn) __attribute__((cleanup(fn)))
 // The result must be looked at.
-#define _must_use_ __attribute__((warn_unused_result))
-#define _unused_ __attribute__((unused))
+#define _must_use_          __attribute__((warn_unused_result))
+#define _unused_            __attribute__((unused))
 #define _printf_(fmt, args) __attribute__((format(printf, fmt, args)))
-#define _noreturn_ __attribute__((noreturn))
-#define _malloc_ __attribute__((malloc, warn_unused_result, returns_nonnull))
+#define _noreturn_          __attribute__((noreturn))
+#define _malloc_            __attribute__((malloc, warn_unused_result, returns_nonnull))
 
-#define likely(x) __builtin_expect(!!(x), 1)
+#define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
-#define MAX(a, b) ((a) > (b) ? (a) : (b))
+#define MIN(a, b)    ((a) < (b) ? (a) : (b))
+#define MAX(a, b)    ((a) > (b) ? (a) : (b))
 
 // The struct of type `type` whose member `member` is at `ptr`.
 #define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -50,7 +50,7 @@ _malloc_ void *mem_dup(const void *data, size_t len);
 // Formatted text on the heap.
 _malloc_ char *mem_printf(const char *fmt, ...) _printf_(1, 2);
 
-#define mem_new(type) ((type *)mem_zalloc(sizeof(type)))
+#define mem_new(type)              ((type *)mem_zalloc(sizeof(type)))
 #define mem_new_array(type, count) ((type *)mem_realloc_array(NULL, (count), sizeof(type)))
 
 // Allocate a size that came from outside: NULL when memory is out.

@@ -43,8 +43,8 @@ struct host_resource {
 
 enum handle_kind { HANDLE_FREE, HANDLE_OWN, HANDLE_BORROW };
 
-// `type` is the identity of the resource type: a struct host_resource, or the struct plan_resource of
-// one that a component defines. `rep` is the host's pointer, or the component's i32.
+// `type` is the identity of the resource type: a struct host_resource, or the struct plan_resource
+// of one that a component defines. `rep` is the host's pointer, or the component's i32.
 struct handle {
     const void *type;
     union {
@@ -60,7 +60,7 @@ struct handle_table {
     struct handle *items; // [0] is never handed out
     uint32_t len;
     uint32_t cap;
-    uint32_t free;  // head of the free list, 0 = none; last freed is first reused (spec)
+    uint32_t free; // head of the free list, 0 = none; last freed is first reused (spec)
     uint32_t live;
 };
 
@@ -74,7 +74,8 @@ struct canon_ops {
     // cabi_realloc of the guest; refreshes call->memory and call->memory_size. 0 or a trap.
     int (*realloc)(struct canon_call *call, uint32_t old, uint32_t old_size, uint32_t align,
                    uint32_t size, uint32_t *out);
-    // Calls the core function behind an export with flat values in place, refreshes the memory view.
+    // Calls the core function behind an export with flat values in place, refreshes the memory
+    // view.
     int (*invoke)(struct canon_call *call, const void *func, union core_value *flat);
     // Calls the function's post-return with its flat results.
     int (*post_return)(struct canon_call *call, const void *func, union core_value *flat);
@@ -103,7 +104,8 @@ struct canon_call {
 // Ends the call with a trap: fills call->error, returns a negative code for handlers to return.
 _must_use_ int canon_trap(struct canon_call *call, const char *fmt, ...) _printf_(2, 3);
 
-// ---- used by generated bindings: guest arguments to host values ----------------------------------
+// ---- used by generated bindings: guest arguments to host values
+// ----------------------------------
 
 // A view of count * elem_size bytes of memory at `ptr`, checked for bounds and alignment.
 _must_use_ int canon_view(struct canon_call *call, uint32_t ptr, uint32_t count, uint32_t elem_size,
@@ -120,7 +122,8 @@ _must_use_ int canon_lift_borrow(struct canon_call *call, uint32_t handle,
 _must_use_ int canon_lift_own(struct canon_call *call, uint32_t handle,
                               const struct host_resource *resource, void **rep);
 
-// ---- used by generated bindings: host values to the guest ----------------------------------------
+// ---- used by generated bindings: host values to the guest
+// ----------------------------------------
 
 // Guest memory from its realloc; *ptr is checked for bounds and alignment. size 0 gives `align`
 // without asking the guest.
@@ -141,7 +144,8 @@ _must_use_ int canon_check_range(struct canon_call *call, uint32_t ptr, uint32_t
 // Gives back the lends of the call. The engine calls it when a host function returns.
 void canon_call_end(struct canon_call *call);
 
-// resource.drop of a host resource: removes the handle and, for an own handle, calls the drop handler.
+// resource.drop of a host resource: removes the handle and, for an own handle, calls the drop
+// handler.
 _must_use_ int canon_resource_drop(struct canon_call *call, const struct host_resource *resource,
                                    uint32_t handle);
 // Drops what is left in the table when its store ends, newest first.
@@ -158,7 +162,8 @@ static inline void canon_store32(uint8_t *at, uint32_t value)
     memcpy(at, &value, sizeof(value));
 }
 
-// ---- host interfaces ------------------------------------------------------------------------------
+// ---- host interfaces
+// ------------------------------------------------------------------------------
 
 // One function of an interface, generated from WIT.
 struct host_func {

@@ -41,7 +41,7 @@ struct core_module {
     uint32_t func_count;
     uint32_t imported_func_count;
     bool has_start;
-    uint32_t start; // function index
+    uint32_t start;            // function index
     uint64_t memory_min_pages; // of its first defined memory; 0 without
     bool has_active_elements;  // writes a table (own or imported) when instantiated
     bool has_active_data;      // writes a memory (own or imported) when instantiated
@@ -54,4 +54,5 @@ _must_use_ int core_module_decode(struct str bytes, size_t base_offset, struct a
                                   struct core_module *out, struct error *err);
 
 // The export of that name, or NULL.
-const struct core_export *core_module_find_export(const struct core_module *module, struct str name);
+const struct core_export *core_module_find_export(const struct core_module *module,
+                                                  struct str name);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The instantiation plan: what remains of a component once every index space, alias, nested instance
-// and type has been resolved. A plan is immutable, holds no engine objects and looks nothing up by
-// name at run time (Explainer.md "Instance Definitions", Binary.md).
+// The instantiation plan: what remains of a component once every index space, alias, nested
+// instance and type has been resolved. A plan is immutable, holds no engine objects and looks
+// nothing up by name at run time (Explainer.md "Instance Definitions", Binary.md).
 //
 // A component becomes a linear list of steps over core modules. All component instances of one tree
 // live in one store; `component_instance` numbers them, 0 being the root.
@@ -14,12 +14,12 @@
 #define PLAN_NONE UINT32_MAX
 
 // Limits.
-#define COMPONENT_BYTES_MAX ((size_t)256 * 1024 * 1024)
+#define COMPONENT_BYTES_MAX   ((size_t)256 * 1024 * 1024)
 #define COMPONENT_NESTING_MAX 32
-#define PLAN_MODULES_MAX 1000
-#define PLAN_STEPS_MAX 10000
-#define PLAN_TRAMPOLINES_MAX 100000
-#define PLAN_IMPORTS_MAX 10000
+#define PLAN_MODULES_MAX      1000
+#define PLAN_STEPS_MAX        10000
+#define PLAN_TRAMPOLINES_MAX  100000
+#define PLAN_IMPORTS_MAX      10000
 
 // A core definition: an export of a core instance made by an earlier step, or a trampoline.
 enum core_ref_kind { CORE_REF_EXPORT, CORE_REF_TRAMPOLINE };
@@ -30,8 +30,8 @@ struct core_ref {
     struct str name;            // of the export
 };
 
-// Options of a canonical definition. memory indexes plan->memories; realloc, post_return and callback
-// index plan->funcs; PLAN_NONE where absent.
+// Options of a canonical definition. memory indexes plan->memories; realloc, post_return and
+// callback index plan->funcs; PLAN_NONE where absent.
 struct canon_options {
     uint32_t component_instance; // whose canonical definition it is
     enum string_encoding encoding;
@@ -58,8 +58,8 @@ struct plan_import {
 };
 
 struct plan_resource {
-    struct resource_type type; // .index is its own index in plan->resources
-    bool is_import;            // interface and name in `type` say which
+    struct resource_type type;   // .index is its own index in plan->resources
+    bool is_import;              // interface and name in `type` say which
     uint32_t component_instance; // definer (not import)
     uint32_t dtor;               // index into plan->funcs, or PLAN_NONE
 };
@@ -83,7 +83,7 @@ struct plan_trampoline {
 
 enum plan_step_kind {
     STEP_INSTANTIATE, // makes core instance `instance` from module `module` with `args`
-    STEP_CALL,        // calls plan->funcs[func] () -> (): a start function moved out of a fixup module
+    STEP_CALL, // calls plan->funcs[func] () -> (): a start function moved out of a fixup module
 };
 
 struct plan_step {
@@ -137,7 +137,8 @@ struct plan {
 
 struct component; // decoded component, component/component.h
 
-// Resolves a decoded component. The plan refers to the bytes that were decoded: they must outlive it.
+// Resolves a decoded component. The plan refers to the bytes that were decoded: they must outlive
+// it.
 _must_use_ int plan_new(const struct component *component, struct plan **out, struct error *err);
 void plan_free(struct plan *plan);
 
@@ -146,7 +147,7 @@ void plan_free(struct plan *plan);
 const struct plan_export *plan_find_export(const struct plan *plan, struct str interface,
                                            struct str name);
 
-// True when an import of `want` ("wasi:io/streams@0.2.4") is served by `have` ("wasi:io/streams@0.2.12"):
-// the same name, and versions in the same track (equal major; equal minor if major is 0; equal patch
-// if both are 0; prereleases only by equality).
+// True when an import of `want` ("wasi:io/streams@0.2.4") is served by `have`
+// ("wasi:io/streams@0.2.12"): the same name, and versions in the same track (equal major; equal
+// minor if major is 0; equal patch if both are 0; prereleases only by equality).
 bool interface_name_compatible(struct str want, struct str have);

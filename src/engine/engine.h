@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The process-wide engine: libwasmtime's configuration, the pool of instance slots, the epoch ticker
-// and the cache of compiled code.
+// The process-wide engine: libwasmtime's configuration, the pool of instance slots, the epoch
+// ticker and the cache of compiled code.
 #pragma once
 
 #include "base/error.h"
@@ -8,17 +8,17 @@
 struct engine;
 
 struct engine_options {
-    uint32_t instances_max;      // live core instances' worth of pool slots; 0: default
-    uint64_t memory_bytes_max;   // largest linear memory of the pool; 0: default
+    uint32_t instances_max;       // live core instances' worth of pool slots; 0: default
+    uint64_t memory_bytes_max;    // largest linear memory of the pool; 0: default
     uint32_t keep_resident_bytes; // memory kept mapped per pool slot between uses; 0: default
-    const char *cache_dir;       // compiled artifacts; NULL: $XDG_CACHE_HOME/wash/compiled; "": no cache
-    bool debug_names;            // keep what backtraces need (always on; reserved)
+    const char *cache_dir; // compiled artifacts; NULL: $XDG_CACHE_HOME/wash/compiled; "": no cache
+    bool debug_names;      // keep what backtraces need (always on; reserved)
 };
 
-#define ENGINE_INSTANCES_DEFAULT 1000u
-#define ENGINE_MEMORY_BYTES_DEFAULT ((uint64_t)4 << 30)
+#define ENGINE_INSTANCES_DEFAULT     1000u
+#define ENGINE_MEMORY_BYTES_DEFAULT  ((uint64_t)4 << 30)
 #define ENGINE_KEEP_RESIDENT_DEFAULT ((uint32_t)1 << 20)
-#define ENGINE_EPOCH_TICK_MS 5
+#define ENGINE_EPOCH_TICK_MS         5
 
 _must_use_ int engine_new(const struct engine_options *options, struct engine **out,
                           struct error *err);

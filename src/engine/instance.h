@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A component instance: one store with all core instances of the component's tree, used by one thread,
-// and the tasks (fibers) that run in it.
+// A component instance: one store with all core instances of the component's tree, used by one
+// thread, and the tasks (fibers) that run in it.
 #pragma once
 
 #include "component/canon.h"
@@ -16,11 +16,11 @@ void executor_free(struct executor *executor); // no instance may be left
 struct instance;
 
 struct instance_limits {
-    uint64_t memory_bytes_max;  // all linear memories together; 0: default
-    uint64_t wall_time_ms;      // from the start of a task to its end, waiting included; 0: none
+    uint64_t memory_bytes_max;   // all linear memories together; 0: default
+    uint64_t wall_time_ms;       // from the start of a task to its end, waiting included; 0: none
     uint32_t table_elements_max; // all tables together; 0: default
 };
-#define INSTANCE_MEMORY_BYTES_DEFAULT ((uint64_t)256 << 20)
+#define INSTANCE_MEMORY_BYTES_DEFAULT   ((uint64_t)256 << 20)
 #define INSTANCE_TABLE_ELEMENTS_DEFAULT 1000000u
 
 struct instance_options {
@@ -52,19 +52,22 @@ enum task_end {
     TASK_CANCELLED,
 };
 
-// A C function that runs on a fiber in the instance and may call its exports through generated bindings
-// or canon_call->ops, and anything that parks. Returns 0, or a trap code with call->error set.
+// A C function that runs on a fiber in the instance and may call its exports through generated
+// bindings or canon_call->ops, and anything that parks. Returns 0, or a trap code with call->error
+// set.
 typedef int (*task_body)(struct canon_call *call, void *arg);
 typedef void (*task_done)(void *arg, enum task_end end, const struct error *err);
 
-// Starts a task at once, on the caller's stack frame up to the first park. `done` runs exactly once,
-// possibly before this returns, and may call instance_free(). 0 or an error when no task could be made.
+// Starts a task at once, on the caller's stack frame up to the first park. `done` runs exactly
+// once, possibly before this returns, and may call instance_free(). 0 or an error when no task
+// could be made.
 _must_use_ int instance_run(struct instance *instance, task_body body, task_done done, void *arg,
                             struct error *err);
 // Ends all running tasks; their `done` gets TASK_CANCELLED.
 void instance_cancel(struct instance *instance);
 
-// For wasi:cli/exit: ends the running task as TASK_EXITED; the return value is what the handler returns.
+// For wasi:cli/exit: ends the running task as TASK_EXITED; the return value is what the handler
+// returns.
 _must_use_ int instance_exit(struct canon_call *call, uint32_t code);
 uint32_t instance_exit_code(const struct instance *instance);
 

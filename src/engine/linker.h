@@ -13,10 +13,11 @@ void linker_free(struct linker *linker);
 
 // Offers an interface under its own name, to imports of any compatible version. `data` becomes
 // call->data of its handlers; both must outlive what is linked. Later additions win.
-void linker_add_interface(struct linker *linker, const struct host_interface *interface, void *data);
+void linker_add_interface(struct linker *linker, const struct host_interface *interface,
+                          void *data);
 
-// Refuses a program that imports something not offered, or with another type: the error lists all that
-// is missing or different, one line each.
+// Refuses a program that imports something not offered, or with another type: the error lists all
+// that is missing or different, one line each.
 _must_use_ int linker_link(struct linker *linker, struct program *program, struct linked **out,
                            struct error *err);
 struct linked *linked_ref(struct linked *linked);

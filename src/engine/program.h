@@ -9,7 +9,8 @@
 
 struct program;
 
-// `bytes` are copied. The calling thread compiles (all modules in parallel); see program_was_cached().
+// `bytes` are copied. The calling thread compiles (all modules in parallel); see
+// program_was_cached().
 _must_use_ int program_new(struct engine *engine, struct str bytes, struct program **out,
                            struct error *err);
 _must_use_ int program_load(struct engine *engine, const char *path, struct program **out,

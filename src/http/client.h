@@ -15,9 +15,9 @@ struct http_client;
 struct http_client_request;
 
 struct http_client_options {
-    uint32_t connections_max;       // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
-    uint32_t host_connections_max;  // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
-    const char *ca_file;            // NULL: the system's
+    uint32_t connections_max;      // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
+    uint32_t host_connections_max; // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
+    const char *ca_file;           // NULL: the system's
 };
 #define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
 #define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u
@@ -35,7 +35,7 @@ enum http_client_failure {
     HTTP_FAILURE_CONNECTION_REFUSED,
     HTTP_FAILURE_CONNECTION_TIMEOUT,
     HTTP_FAILURE_CONNECTION_TERMINATED,
-    HTTP_FAILURE_READ_TIMEOUT,  // first byte or between bytes
+    HTTP_FAILURE_READ_TIMEOUT, // first byte or between bytes
     HTTP_FAILURE_WRITE_TIMEOUT,
     HTTP_FAILURE_TLS_PROTOCOL,
     HTTP_FAILURE_TLS_CERTIFICATE,
@@ -58,7 +58,7 @@ struct http_client_request_options {
     struct str url; // absolute, http or https
     const struct http_field *fields;
     size_t field_count;
-    int64_t content_length; // -1: chunked; 0: no body
+    int64_t content_length;            // -1: chunked; 0: no body
     uint64_t connect_timeout_ms;       // 0: 60 s
     uint64_t first_byte_timeout_ms;    // 0: 600 s
     uint64_t between_bytes_timeout_ms; // 0: 600 s
@@ -78,7 +78,8 @@ _must_use_ int http_client_write(struct http_client_request *request, struct str
 _must_use_ int http_client_write_end(struct http_client_request *request);
 
 unsigned http_client_status(const struct http_client_request *request);
-const struct http_field *http_client_fields(const struct http_client_request *request, size_t *count);
+const struct http_field *http_client_fields(const struct http_client_request *request,
+                                            size_t *count);
 // Next part of the body in place: its length, 0 at the end, -EAGAIN, or -EIO with a failure.
 ssize_t http_client_read(struct http_client_request *request, struct str *out);
 void http_client_consume(struct http_client_request *request, size_t len);

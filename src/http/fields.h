@@ -15,8 +15,9 @@ struct http_field {
 bool http_name_valid(struct str name);
 // No control characters but HTAB, no DEL; no white space at either end.
 bool http_value_valid(struct str value);
-// Fields that belong to one connection, not to the message: connection, keep-alive, proxy-connection,
-// transfer-encoding, upgrade, te (and proxy-authenticate, proxy-authorization for a proxy's sake not).
+// Fields that belong to one connection, not to the message: connection, keep-alive,
+// proxy-connection, transfer-encoding, upgrade, te (and proxy-authenticate, proxy-authorization for
+// a proxy's sake not).
 bool http_name_is_hop_by_hop(struct str name);
 
 // The first field of that name (any case), or NULL.

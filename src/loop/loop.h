@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // One event loop per thread, over libuv.
 //
-// Rules: (1) Everything but loop_post() is called on the loop's own thread. (2) Handles are embedded
-// in their owner and initialised with ..._init(). (3) Callbacks run from the loop only, never from
-// inside the call that started them. (4) After ..._stop() or ..._done() a handle's callback does not
-// run again, and the owner may be freed at once. (5) A stopped handle can be started again; a done one
-// must be initialised again. (6) Times are the loop's clock, nanoseconds since an arbitrary start.
-// (7) A loop must outlive its handles.
+// Rules: (1) Everything but loop_post() is called on the loop's own thread. (2) Handles are
+// embedded in their owner and initialised with ..._init(). (3) Callbacks run from the loop only,
+// never from inside the call that started them. (4) After ..._stop() or ..._done() a handle's
+// callback does not run again, and the owner may be freed at once. (5) A stopped handle can be
+// started again; a done one must be initialised again. (6) Times are the loop's clock, nanoseconds
+// since an arbitrary start. (7) A loop must outlive its handles.
 #pragma once
 
 #include <stdbool.h>
@@ -63,8 +63,8 @@ _must_use_ int loop_poll_set(struct loop_poll *poll, unsigned events);
 void loop_poll_done(struct loop_poll *poll);
 
 // ---- deferred work ------------------------------------------------------------------------------
-// Runs once at the end of the current turn, before the loop waits again, in order of deferral. What is
-// deferred meanwhile runs in the same turn's end as well, up to LOOP_DEFER_ROUNDS_MAX rounds.
+// Runs once at the end of the current turn, before the loop waits again, in order of deferral. What
+// is deferred meanwhile runs in the same turn's end as well, up to LOOP_DEFER_ROUNDS_MAX rounds.
 #define LOOP_DEFER_ROUNDS_MAX 64
 struct loop_defer {
     struct loop_defer *next;
@@ -81,7 +81,8 @@ void loop_post(struct loop *loop, void (*callback)(void *arg), void *arg);
 // Runs work(arg) on the thread pool, then done(arg, cancelled) on this loop.
 void loop_work(struct loop *loop, void (*work)(void *arg), void (*done)(void *arg), void *arg);
 
-// ---- processes, signals, files --------------------------------------------------------------------
+// ---- processes, signals, files
+// --------------------------------------------------------------------
 struct loop_signal {
     struct loop *loop;
     void (*callback)(struct loop_signal *signal, int signum);
@@ -91,8 +92,8 @@ _must_use_ int loop_signal_init(struct loop_signal *signal, struct loop *loop, i
                                 void (*callback)(struct loop_signal *signal, int signum));
 void loop_signal_done(struct loop_signal *signal);
 
-// Child process: argv NULL-terminated, stdin from /dev/null, stdout and stderr inherited, in its own
-// process group. `env` NULL inherits.
+// Child process: argv NULL-terminated, stdin from /dev/null, stdout and stderr inherited, in its
+// own process group. `env` NULL inherits.
 struct loop_process {
     struct loop *loop;
     // Exit status, or -1 and the signal that ended it.

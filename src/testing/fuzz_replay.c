@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Runs a fuzz target over the files and folders named as arguments, so that every seed and every
-// input that once found a bug is a test in ordinary builds. Prints TAP, one line per folder or file.
+// input that once found a bug is a test in ordinary builds. Prints TAP, one line per folder or
+// file.
 #include <dirent.h>
 #include <errno.h>
 #include <sys/stat.h>

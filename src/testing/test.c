@@ -52,23 +52,27 @@ static bool selected(const struct test_case *test, int argc, char **argv)
     return argc <= 1;
 }
 
+static enum outcome run(const struct test_case *test)
+{
+    enum outcome outcome = (enum outcome)setjmp(escape);
+    if (outcome == PASSED)
+        test->run();
+    return outcome;
+}
+
 int main(int argc, char **argv)
 {
-    int number = 0, failures = 0;
+    int count = 0, number = 0, failures = 0;
     setvbuf(stdout, NULL, _IOLBF, 0);
     for (struct test_case *test = first; test; test = test->next)
-        number += selected(test, argc, argv);
-    printf("1..%d\n", number);
-    number = 0;
-    for (struct test_case *volatile test = first; test; test = test->next) {
+        count += selected(test, argc, argv);
+    printf("1..%d\n", count);
+    for (struct test_case *test = first; test; test = test->next) {
         if (!selected(test, argc, argv))
             continue;
-        int outcome = setjmp(escape);
-        if (outcome == PASSED)
-            test->run();
-        number++;
+        enum outcome outcome = run(test);
         failures += outcome == FAILED;
-        printf("%sok %d - %s%s\n", outcome == FAILED ? "not " : "", number, test->name,
+        printf("%sok %d - %s%s\n", outcome == FAILED ? "not " : "", ++number, test->name,
                outcome == SKIPPED ? " # SKIP" : "");
     }
     return failures > 0;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Value, function and resource types of the component model: one immutable, structural model for WIT
-// text, decoded components and generated host bindings (CanonicalABI.md, Explainer.md "Types").
+// Value, function and resource types of the component model: one immutable, structural model for
+// WIT text, decoded components and generated host bindings (CanonicalABI.md, Explainer.md "Types").
 //
 // Types live in an arena or are static; nodes are shared and never change once published.
 #pragma once
@@ -64,9 +64,9 @@ struct type_layout {
     // Number of flat values, or TYPE_FLAT_MAX + 1 for "more than that".
     uint8_t flat_count;
     char flat[TYPE_FLAT_MAX + 1];
-    bool has_handles; // own, borrow, stream, future or error-context inside
+    bool has_handles;  // own, borrow, stream, future or error-context inside
     bool has_pointers; // string or list inside: values are not self-contained in their bytes
-    bool is_plain;    // integers and floats only: every bit pattern is valid, copy is memcpy
+    bool is_plain;     // integers and floats only: every bit pattern is valid, copy is memcpy
 };
 
 struct type {
@@ -91,8 +91,8 @@ struct func_type {
 // The shared node of a primitive kind (bool ... string, error-context), with its layout.
 const struct type *type_primitive(enum type_kind kind);
 
-// Computes t->layout from its parts, which must have theirs. 0, or -EOVERFLOW when the size does not
-// fit 32 bits (CanonicalABI.md "Alignment", "Element Size", "Flattening").
+// Computes t->layout from its parts, which must have theirs. 0, or -EOVERFLOW when the size does
+// not fit 32 bits (CanonicalABI.md "Alignment", "Element Size", "Flattening").
 _must_use_ int type_compute_layout(struct type *t);
 
 // Discriminant bytes of a variant, enum, option or result with `case_count` cases: 1, 2 or 4.
@@ -105,7 +105,8 @@ uint32_t type_case_count(const struct type *t);
 const struct type *type_case(const struct type *t, uint32_t i);
 
 // Says whether two resource types are the same one. `data` is the caller's.
-typedef bool (*resource_eq)(const struct resource_type *a, const struct resource_type *b, void *data);
+typedef bool (*resource_eq)(const struct resource_type *a, const struct resource_type *b,
+                            void *data);
 
 // Structural equality, names of fields and cases included, names of the types themselves not.
 // `same` NULL compares resource types by address. On a difference *why (if not NULL) gets a phrase

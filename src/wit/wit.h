@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // WIT packages: parsed from text (WIT.md) or made from a decoded component, printed as text.
 //
-// A `struct wit_resolve` owns an arena with everything in it. Packages are added as texts or folders
-// in any order, then resolved once; afterwards the model is read-only.
+// A `struct wit_resolve` owns an arena with everything in it. Packages are added as texts or
+// folders in any order, then resolved once; afterwards the model is read-only.
 #pragma once
 
 #include "base/error.h"
@@ -26,11 +26,12 @@ struct wit_typedef {
     struct str docs;
     struct wit_stability stability;
     const struct wit_interface *interface; // owner, or NULL when a world owns it
-    // What it names. For `use` and `type a = b` the underlying type of b itself; for a resource NULL.
+    // What it names. For `use` and `type a = b` the underlying type of b itself; for a resource
+    // NULL.
     const struct type *type;
     const struct resource_type *resource; // the resource it names (also through use/alias), or NULL
-    const struct wit_typedef *alias_of;   // the typedef it was `use`d from or is an alias of, or NULL
-    bool is_use;                          // came by `use`
+    const struct wit_typedef *alias_of; // the typedef it was `use`d from or is an alias of, or NULL
+    bool is_use;                        // came by `use`
 };
 
 enum wit_func_kind { WIT_FUNC_FREE, WIT_FUNC_METHOD, WIT_FUNC_STATIC, WIT_FUNC_CONSTRUCTOR };
@@ -50,7 +51,7 @@ struct wit_interface {
     struct str docs;
     struct wit_stability stability;
     const struct wit_package *package;
-    struct str id; // "wasi:http/types@0.2.12"
+    struct str id;                          // "wasi:http/types@0.2.12"
     const struct wit_typedef *const *types; // in source order
     uint32_t type_count;
     const struct wit_func *const *funcs; // in source order
@@ -61,7 +62,8 @@ enum wit_item_kind { WIT_ITEM_INTERFACE, WIT_ITEM_FUNC, WIT_ITEM_TYPE };
 
 struct wit_world_item {
     enum wit_item_kind kind;
-    struct str name; // import/export name: interface id, plain name of an inline interface, function
+    struct str
+        name; // import/export name: interface id, plain name of an inline interface, function
     struct str docs;
     struct wit_stability stability;
     const struct wit_interface *interface;
@@ -93,12 +95,13 @@ struct wit_package {
 
 // Limits of what is accepted.
 #define WIT_FILE_BYTES_MAX ((size_t)16 * 1024 * 1024)
-#define WIT_PACKAGES_MAX 4096
+#define WIT_PACKAGES_MAX   4096
 
 struct wit_resolve *wit_resolve_new(void);
 void wit_resolve_free(struct wit_resolve *resolve);
 
-// Features for @unstable items; an item whose feature is not enabled is left out. NULL feature: all.
+// Features for @unstable items; an item whose feature is not enabled is left out. NULL feature:
+// all.
 void wit_resolve_enable_feature(struct wit_resolve *resolve, const char *feature);
 
 // Adds the text of one file. `path` names it in errors ("path:line:column: message").
@@ -107,7 +110,8 @@ _must_use_ int wit_resolve_add_text(struct wit_resolve *resolve, const char *pat
                                     struct error *err);
 // Adds a file, or a folder: its *.wit files form one package, `deps/` holds files and folders of
 // further packages.
-_must_use_ int wit_resolve_add_path(struct wit_resolve *resolve, const char *path, struct error *err);
+_must_use_ int wit_resolve_add_path(struct wit_resolve *resolve, const char *path,
+                                    struct error *err);
 // Resolves names, uses, includes and worlds of all packages added. Call once, after the adds.
 _must_use_ int wit_resolve_finish(struct wit_resolve *resolve, struct error *err);
 
@@ -122,6 +126,7 @@ const struct wit_world *wit_find_world(const struct wit_package *package, struct
 // Prints one package as WIT text.
 struct buf;
 void wit_print_package(const struct wit_package *package, struct buf *out);
-// Prints a world alone with the package header `package root:component;`, as `wash inspect` shows it:
-// the world, then nested `package ns:name@version { ... }` blocks of the interfaces it refers to.
+// Prints a world alone with the package header `package root:component;`, as `wash inspect` shows
+// it: the world, then nested `package ns:name@version { ... }` blocks of the interfaces it refers
+// to.
 void wit_print_component_world(const struct wit_world *world, struct buf *out);
