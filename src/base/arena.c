@@ -47,6 +47,22 @@ void arena_reset(struct arena *arena)
     use_chunk(arena, kept);
 }
 
+void arena_release_chunks(struct arena *arena, struct arena_mark mark)
+{
+    // The first chunk stays for the next use; marks taken before it point at none.
+    while (arena->chunks != mark.chunks && arena->chunks->older) {
+        struct arena_chunk *older = arena->chunks->older;
+        free(arena->chunks);
+        arena->chunks = older;
+    }
+    arena->used = mark.used;
+    if (!arena->chunks)
+        return;
+    use_chunk(arena, arena->chunks);
+    if (arena->chunks == mark.chunks)
+        arena->next = mark.next;
+}
+
 static void *alloc(struct arena *arena, size_t size)
 {
     size_t padded;

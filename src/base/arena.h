@@ -22,6 +22,24 @@ void arena_done(struct arena *arena);
 // Releases everything; keeps one chunk of the usual size for reuse.
 void arena_reset(struct arena *arena);
 
+// A point to go back to: arena_release() frees what was handed out since the mark. Cheap when
+// nothing was.
+struct arena_mark {
+    struct arena_chunk *chunks;
+    char *next;
+    size_t used;
+};
+static inline struct arena_mark arena_mark(const struct arena *arena)
+{
+    return (struct arena_mark){arena->chunks, arena->next, arena->used};
+}
+void arena_release_chunks(struct arena *arena, struct arena_mark mark);
+static inline void arena_release(struct arena *arena, struct arena_mark mark)
+{
+    if (arena->used != mark.used)
+        arena_release_chunks(arena, mark);
+}
+
 // Zeroed memory aligned to 16 bytes; aborts when memory is out. For sizes that we chose.
 _malloc_ void *arena_alloc(struct arena *arena, size_t size);
 

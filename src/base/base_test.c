@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/checksum.h"
 #include "base/digest.h"
 #include "base/error.h"
 #include "base/log.h"
@@ -75,6 +76,24 @@ TEST(arena_gives_zeroed_aligned_memory_and_honours_its_limit)
     arena_done(&arena);
 }
 
+TEST(arena_release_goes_back_to_a_mark)
+{
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct arena_mark empty = arena_mark(&arena);
+    arena_alloc(&arena, 100);
+    struct arena_mark mark = arena_mark(&arena);
+    char *first = arena_alloc(&arena, 100);
+    for (int i = 0; i < 10; i++)
+        memset(arena_alloc(&arena, 3000), 1, 3000);
+    arena_release(&arena, mark);
+    CHECK_INT(arena.used, mark.used);
+    CHECK(arena_alloc(&arena, 100) == first);
+    arena_release(&arena, empty);
+    CHECK_INT(arena.used, 0);
+    memset(arena_alloc(&arena, 5000), 1, 5000);
+    arena_done(&arena);
+}
+
 TEST(map_finds_replaces_and_keeps_order)
 {
     struct map map = {0};
@@ -141,6 +160,19 @@ TEST(sha256_of_known_text)
     struct sha256 ab_c = sha256_of_parts((struct str[]){STR("ab"), STR("c")}, 2);
     struct sha256 a_bc = sha256_of_parts((struct str[]){STR("a"), STR("bc")}, 2);
     CHECK(memcmp(&ab_c, &a_bc, sizeof(ab_c)) != 0);
+}
+
+TEST(checksum_sees_every_flipped_bit_and_the_length)
+{
+    unsigned char data[100] = {0};
+    uint64_t sum = checksum64(str_of((char *)data, sizeof(data)));
+    for (size_t bit = 0; bit < sizeof(data) * 8; bit++) {
+        data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+        CHECK(checksum64(str_of((char *)data, sizeof(data))) != sum);
+        data[bit / 8] ^= (unsigned char)(1u << bit % 8);
+    }
+    CHECK(checksum64(str_of((char *)data, 99)) != sum);
+    CHECK(checksum64(str_of((char *)data, 0)) != sum);
 }
 
 TEST(vec_grows)
