@@ -80,7 +80,7 @@ TEST(arena_release_goes_back_to_a_mark)
 {
     struct arena arena = ARENA_INIT(SIZE_MAX);
     struct arena_mark empty = arena_mark(&arena);
-    arena_alloc(&arena, 100);
+    memset(arena_alloc(&arena, 100), 1, 100);
     struct arena_mark mark = arena_mark(&arena);
     char *first = arena_alloc(&arena, 100);
     for (int i = 0; i < 10; i++)
