@@ -73,3 +73,11 @@ uint32_t instance_exit_code(const struct instance *instance);
 
 // The function to hand to generated export bindings (canon_ops.invoke); NULL when not exported.
 const void *linked_find_export(const struct linked *linked, struct str interface, struct str name);
+// The same for a function of a known interface, with its type checked; NULL and the reason
+// otherwise.
+const void *linked_bind_export(const struct linked *linked, const struct host_interface *interface,
+                               struct str name, struct error *err);
+
+// Makes `call` ready to pass arguments to an export: its memory, encoding and handle table. A
+// task's body calls it before it uses the function.
+_must_use_ int instance_enter(struct canon_call *call, const void *func);

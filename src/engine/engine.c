@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "engine/internal.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "engine/wasmtime_extra.h"
+
+// Core instances, tables and memories that one component instance may need, times the instances.
+#define CORES_PER_INSTANCE        6
+#define TABLES_PER_INSTANCE       6
+#define MEMORIES_PER_INSTANCE     1
+#define TABLE_ELEMENTS_MAX        100000
+#define CORE_INSTANCE_BYTES_MAX   ((size_t)4 << 20)
+#define STACK_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
+#define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
+
+static void configure_pool(wasm_config_t *config, const struct engine_options *options)
+{
+    uint32_t count = options->instances_max ? options->instances_max : ENGINE_INSTANCES_DEFAULT;
+    uint64_t memory_bytes =
+        options->memory_bytes_max ? options->memory_bytes_max : ENGINE_MEMORY_BYTES_DEFAULT;
+    uint32_t keep =
+        options->keep_resident_bytes ? options->keep_resident_bytes : ENGINE_KEEP_RESIDENT_DEFAULT;
+    wasmtime_pooling_allocation_config_t *pool = wasmtime_pooling_allocation_config_new();
+#define POOL(name, value) wasmtime_pooling_allocation_config_##name##_set(pool, (value))
+    POOL(total_core_instances, count * CORES_PER_INSTANCE);
+    POOL(total_memories, count * MEMORIES_PER_INSTANCE);
+    POOL(total_tables, count * TABLES_PER_INSTANCE);
+    POOL(total_stacks, count);
+    POOL(max_memory_size, memory_bytes);
+    POOL(table_elements, TABLE_ELEMENTS_MAX);
+    POOL(max_core_instance_size, CORE_INSTANCE_BYTES_MAX);
+    POOL(max_tables_per_module, 16);
+    POOL(linear_memory_keep_resident, keep);
+    POOL(table_keep_resident, TABLE_KEEP_RESIDENT_BYTES);
+    POOL(async_stack_keep_resident, STACK_KEEP_RESIDENT_BYTES);
+    POOL(max_unused_warm_slots, MIN(count, 256u));
+#undef POOL
+    wash_pooling_pagemap_scan(pool);
+    wasmtime_pooling_allocation_strategy_set(config, pool);
+    wasmtime_pooling_allocation_config_delete(pool);
+}
+
+static wasm_config_t *make_config(const struct engine_options *options)
+{
+    wasm_config_t *config = wasm_config_new();
+    wasmtime_config_epoch_interruption_set(config, true);
+    wasmtime_config_memory_init_cow_set(config, true);
+    wasmtime_config_cranelift_opt_level_set(config, WASMTIME_OPT_LEVEL_SPEED);
+    wasmtime_config_max_wasm_stack_set(config, ENGINE_WASM_STACK_BYTES);
+    wasmtime_config_async_stack_size_set(config, ENGINE_FIBER_STACK_BYTES);
+    wasmtime_config_wasm_threads_set(config, false);
+    configure_pool(config, options);
+    return config;
+}
+
+static void *tick(void *arg)
+{
+    struct engine *engine = arg;
+    const struct timespec pause = {0, ENGINE_EPOCH_TICK_MS * 1000000L};
+    pthread_mutex_lock(&engine->ticker_lock);
+    while (!engine->ticker_stop) {
+        if (atomic_load(&engine->tasks) == 0) {
+            atomic_store(&engine->ticker_asleep, true);
+            // A task that began before it could see the flag is seen here.
+            if (atomic_load(&engine->tasks) == 0)
+                pthread_cond_wait(&engine->ticker_wake, &engine->ticker_lock);
+            atomic_store(&engine->ticker_asleep, false);
+            continue;
+        }
+        pthread_mutex_unlock(&engine->ticker_lock);
+        nanosleep(&pause, NULL);
+        wasmtime_engine_increment_epoch(engine->wasm);
+        pthread_mutex_lock(&engine->ticker_lock);
+    }
+    pthread_mutex_unlock(&engine->ticker_lock);
+    return NULL;
+}
+
+void engine_task_begin(struct engine *engine)
+{
+    atomic_fetch_add(&engine->tasks, 1);
+    if (!atomic_load(&engine->ticker_asleep))
+        return;
+    pthread_mutex_lock(&engine->ticker_lock);
+    pthread_cond_signal(&engine->ticker_wake);
+    pthread_mutex_unlock(&engine->ticker_lock);
+}
+
+void engine_task_end(struct engine *engine)
+{
+    atomic_fetch_sub(&engine->tasks, 1);
+}
+
+static char *default_cache_dir(void)
+{
+    const char *base = getenv("XDG_CACHE_HOME");
+    if (base && base[0] == '/')
+        return mem_printf("%s/wash/compiled", base);
+    const char *home = getenv("HOME");
+    return home && home[0] ? mem_printf("%s/.cache/wash/compiled", home) : NULL;
+}
+
+int engine_new(const struct engine_options *options, struct engine **out, struct error *err)
+{
+    struct engine *engine = mem_new(struct engine);
+    wasmtime_error_t *error = wash_engine_new(make_config(options), &engine->wasm);
+    int rc = fault_take(error, NULL, err);
+    if (rc < 0) {
+        free(engine);
+        return error_wrap(err, "set up the WebAssembly engine");
+    }
+    if (!options->cache_dir)
+        engine->cache_dir = default_cache_dir();
+    else if (options->cache_dir[0])
+        engine->cache_dir = mem_strdup(options->cache_dir);
+    cache_fingerprint(engine->fingerprint);
+    pthread_mutex_init(&engine->ticker_lock, NULL);
+    pthread_cond_init(&engine->ticker_wake, NULL);
+    rc = pthread_create(&engine->ticker, NULL, tick, engine);
+    if (rc) {
+        wasm_engine_delete(engine->wasm);
+        free(engine->cache_dir);
+        free(engine);
+        return error_set_errno(err, -rc, "start the thread that advances epochs");
+    }
+    *out = engine;
+    return 0;
+}
+
+void engine_free(struct engine *engine)
+{
+    if (!engine)
+        return;
+    assert(atomic_load(&engine->tasks) == 0);
+    pthread_mutex_lock(&engine->ticker_lock);
+    engine->ticker_stop = true;
+    pthread_cond_signal(&engine->ticker_wake);
+    pthread_mutex_unlock(&engine->ticker_lock);
+    pthread_join(engine->ticker, NULL);
+    pthread_cond_destroy(&engine->ticker_wake);
+    pthread_mutex_destroy(&engine->ticker_lock);
+    wasm_engine_delete(engine->wasm);
+    free(engine->cache_dir);
+    free(engine);
+}

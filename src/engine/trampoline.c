@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+// The host's end of core imports: one engine callback per kind of trampoline. They run on the
+// guest's fiber, find their instance in the store's data, and answer with flat values in place.
+#include "engine/internal.h"
+
+#include <errno.h>
+
+#include "component/canon_copy.h"
+
+static struct instance *instance_of(wasmtime_caller_t *caller)
+{
+    return wasmtime_context_get_data(wasmtime_caller_context(caller));
+}
+
+static wasm_trap_t *trap_of(struct error *err)
+{
+    wasm_trap_t *trap = fault_to_trap(err);
+    error_done(err);
+    return trap;
+}
+
+// Begins a crossing for the component instance whose canonical definition the trampoline is.
+static int begin(struct instance *instance, const struct bound *bound, struct canon_call *call,
+                 struct error *err)
+{
+    call->error = err;
+    if (unlikely(!instance->running))
+        return error_set(err, -EFAULT, "an import was called while the component is instantiated");
+    if (unlikely(instance->components[bound->options->component_instance].cannot_leave))
+        return error_set(err, -EFAULT,
+                         "cannot leave component instance: an import was called "
+                         "while realloc or post-return runs");
+    return instance_begin_call(instance, bound->options, call);
+}
+
+static wasm_trap_t *call_import(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct arena *arena = &instance->running->arena;
+    struct arena_mark mark = arena_mark(arena);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    int rc = begin(instance, bound, &call, &err);
+    if (likely(rc == 0)) {
+        call.data = bound->data;
+        rc = bound->func->lower(&call, (union core_value *)values);
+        canon_call_end(&call);
+    }
+    arena_release(arena, mark);
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+// Runs a destructor in the component instance that defines the resource.
+static int run_destructor(struct instance *instance, const struct plan_resource *resource,
+                          uint32_t rep, struct error *err)
+{
+    wasmtime_func_t *func;
+    union core_value value = {.u32 = rep};
+    if (resource->dtor == PLAN_NONE)
+        return 0;
+    int rc = instance_func(instance, resource->dtor, &func, err);
+    return rc < 0 ? rc : instance_call_core(instance, func, &value, 1, err);
+}
+
+static int drop_resource(struct instance *instance, const struct bound *bound,
+                         struct canon_call *call, uint32_t handle)
+{
+    if (bound->resource)
+        return canon_resource_drop(call, bound->resource, handle);
+    const struct plan_resource *resource = &instance->plan->resources[bound->trampoline->target];
+    uint32_t rep;
+    int owned = canon_guest_resource_drop(call, resource, handle, &rep);
+    return owned <= 0 ? owned : run_destructor(instance, resource, rep, call->error);
+}
+
+static wasm_trap_t *call_resource_drop(void *env, wasmtime_caller_t *caller,
+                                       wasmtime_val_raw_t *values, size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct arena *arena = &instance->running->arena;
+    struct arena_mark mark = arena_mark(arena);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    int rc = begin(instance, bound, &call, &err);
+    if (likely(rc == 0))
+        rc = drop_resource(instance, bound, &call, (uint32_t)values[0].i32);
+    arena_release(arena, mark);
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+static wasm_trap_t *call_resource_new(void *env, wasmtime_caller_t *caller,
+                                      wasmtime_val_raw_t *values, size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    uint32_t handle = 0;
+    int rc = begin(instance, bound, &call, &err);
+    if (rc == 0)
+        rc = canon_guest_resource_new(&call, &instance->plan->resources[bound->trampoline->target],
+                                      (uint32_t)values[0].i32, &handle);
+    values[0].i32 = (int32_t)handle;
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+static wasm_trap_t *call_resource_rep(void *env, wasmtime_caller_t *caller,
+                                      wasmtime_val_raw_t *values, size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    uint32_t rep = 0;
+    int rc = begin(instance, bound, &call, &err);
+    if (rc == 0)
+        rc = canon_guest_resource_rep(&call, &instance->plan->resources[bound->trampoline->target],
+                                      (uint32_t)values[0].i32, &rep);
+    values[0].i32 = (int32_t)rep;
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+static wasm_trap_t *call_forward(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                 size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct error err = ERROR_INIT;
+    wasmtime_func_t *func;
+    int rc = instance_func(instance, bound->trampoline->target, &func, &err);
+    if (rc == 0)
+        rc = instance_call_core(instance, func, (union core_value *)values, count, &err);
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+wasmtime_func_unchecked_callback_t trampoline_callback(enum trampoline_kind kind)
+{
+    switch (kind) {
+    case TRAMPOLINE_IMPORT:
+        return call_import;
+    case TRAMPOLINE_LIFTED:
+        return call_lifted;
+    case TRAMPOLINE_RESOURCE_NEW:
+        return call_resource_new;
+    case TRAMPOLINE_RESOURCE_DROP:
+        return call_resource_drop;
+    case TRAMPOLINE_RESOURCE_REP:
+        return call_resource_rep;
+    case TRAMPOLINE_FORWARD:
+        return call_forward;
+    }
+    return NULL;
+}
+
+static wasm_valtype_t *value_type(char c)
+{
+    switch (c) {
+    case 'i':
+        return wasm_valtype_new(WASM_I32);
+    case 'I':
+        return wasm_valtype_new(WASM_I64);
+    case 'f':
+        return wasm_valtype_new(WASM_F32);
+    case 'F':
+        return wasm_valtype_new(WASM_F64);
+    default: // the planner admits only flattened component types
+        abort();
+    }
+}
+
+static void value_types(struct str text, wasm_valtype_vec_t *out)
+{
+    wasm_valtype_vec_new_uninitialized(out, text.len);
+    for (size_t i = 0; i < text.len; i++)
+        out->data[i] = value_type(text.data[i]);
+}
+
+wasm_functype_t *trampoline_type(const struct core_func_type *type)
+{
+    wasm_valtype_vec_t params, results;
+    value_types(type->params, &params);
+    value_types(type->results, &results);
+    return wasm_functype_new(&params, &results);
+}
