@@ -44,7 +44,8 @@ struct host_resource {
 enum handle_kind { HANDLE_FREE, HANDLE_OWN, HANDLE_BORROW };
 
 // `type` is the identity of the resource type: a struct host_resource, or the struct plan_resource
-// of one that a component defines. `rep` is the host's pointer, or the component's i32.
+// of one that a component defines (both begin with interface and name, for messages). `rep` is the
+// host's pointer, or the component's i32.
 struct handle {
     const void *type;
     union {
@@ -52,8 +53,10 @@ struct handle {
         uint32_t rep32;
         uint32_t next_free;
     };
-    uint32_t lends; // borrows of this own handle that are in use by calls
-    uint8_t kind;
+    uint32_t lends;           // calls that borrow through this handle
+    uint8_t kind;             // enum handle_kind
+    bool is_guest;            // a component defines the type: rep32
+    struct canon_call *scope; // borrow handle: the call that must drop it before it returns
 };
 
 struct handle_table {
@@ -67,6 +70,19 @@ struct handle_table {
 void handle_table_init(struct handle_table *table);
 // Releases the memory; does not drop representations.
 void handle_table_done(struct handle_table *table);
+
+// The live handle at `index`, or NULL. Valid until the table changes.
+static inline struct handle *handle_table_get(const struct handle_table *table, uint32_t index)
+{
+    if (index >= table->len || table->items[index].kind == HANDLE_FREE)
+        return NULL;
+    return &table->items[index];
+}
+// Adds a handle: 0 and its index, or -ENOSPC at HANDLES_MAX.
+_must_use_ int handle_table_add(struct handle_table *table, const struct handle *handle,
+                                uint32_t *index);
+// Frees the live handle at `index`.
+void handle_table_remove(struct handle_table *table, uint32_t index);
 
 // ---- a call ------------------------------------------------------------------------------------
 
@@ -99,7 +115,23 @@ struct canon_call {
     uint32_t *lent_more; // in the arena
     bool teardown;       // the store is being destroyed; drop handlers must not fail or suspend
     bool may_leave;      // false while the guest's realloc or post-return runs
+    // Calls between components, and values with handles (canon_copy.h, value.h) need also:
+    const struct canon_resource *resources; // by resource_type.index; NULL: no table
+    uint32_t component_instance;            // whose boundary this call crosses
+    uint32_t borrows; // borrow handles made for this call that its callee has not dropped yet
 };
+
+// What a resource type is at run time; the engine makes one table for each linked program.
+#define CANON_DEFINER_HOST UINT32_MAX
+struct canon_resource {
+    const void *type; // identity: struct host_resource, or struct plan_resource
+    uint32_t definer; // component instance that implements it, or CANON_DEFINER_HOST
+};
+
+// Limits (CanonicalABI.md "Loading": MAX_STRING_BYTE_LENGTH, MAX_LIST_BYTE_LENGTH).
+#define CANON_STRING_BYTES_MAX ((UINT32_C(1) << 28) - 1)
+#define CANON_LIST_BYTES_MAX   ((UINT32_C(1) << 28) - 1)
+#define CANON_LENDS_MAX        HANDLES_MAX // borrow arguments of one call
 
 // Ends the call with a trap: fills call->error, returns a negative code for handlers to return.
 _must_use_ int canon_trap(struct canon_call *call, const char *fmt, ...) _printf_(2, 3);
@@ -148,8 +180,38 @@ void canon_call_end(struct canon_call *call);
 // handler.
 _must_use_ int canon_resource_drop(struct canon_call *call, const struct host_resource *resource,
                                    uint32_t handle);
-// Drops what is left in the table when its store ends, newest first.
+// Drops what is left in the table when its store ends, newest first; a handler that refuses is
+// asked again after all others. Sets call->teardown. Destructors of guest resources do not run.
 void canon_drop_all(struct canon_call *call);
+
+// ---- resources that a component defines, and handles between two components ---------------------
+//
+// `type` is the identity, as in struct handle.
+
+// resource.new and resource.rep.
+_must_use_ int canon_resource_new(struct canon_call *call, const void *type, uint32_t rep,
+                                  uint32_t *handle);
+_must_use_ int canon_resource_rep(struct canon_call *call, const void *type, uint32_t handle,
+                                  uint32_t *rep);
+// resource.drop of a guest resource: removes the handle. When *is_own the caller then runs the
+// destructor with *rep; a borrow handle only leaves the scope of its call.
+_must_use_ int canon_resource_remove(struct canon_call *call, const void *type, uint32_t handle,
+                                     bool *is_own, uint32_t *rep);
+
+// Moves an own handle between the tables of two calls. Works for resources of the host as well.
+_must_use_ int canon_transfer_own(struct canon_call *from, struct canon_call *to, const void *type,
+                                  uint32_t handle, uint32_t *out);
+// Lends a handle of `from` (until canon_call_end(from)) to `to`: as a borrow handle that `to`'s
+// callee must drop, or as the representation when `to` is the component instance that implements
+// the resource (CanonicalABI.md lower_borrow).
+_must_use_ int canon_transfer_borrow(struct canon_call *from, struct canon_call *to,
+                                     const struct canon_resource *resource, uint32_t handle,
+                                     uint32_t *out);
+// A borrow handle for a host's representation, in the scope of `call` (a call of an export).
+_must_use_ int canon_lower_borrow(struct canon_call *call, const struct host_resource *resource,
+                                  void *rep, uint32_t *handle);
+// When a callee returns: traps if it kept borrow handles that were made for the call.
+_must_use_ int canon_check_borrows(struct canon_call *call);
 
 static inline uint32_t canon_load32(const uint8_t *at)
 {
