@@ -66,13 +66,21 @@ struct http_client_request_options {
     void *user;
 };
 
-// Fields, method and URL are copied.
+// Fields, method and URL are copied. -EINVAL for a malformed URL, method or field, for CONNECT and
+// for HEAD with a length, -E2BIG over HTTP_CLIENT_HEADER_BYTES_MAX. Nothing is added to the fields
+// but host and the body's framing; content-length and fields of the connection other than `te` are
+// left out. Redirects are responses like others, 1xx is skipped, no proxy is used. The connect
+// timeout also counts the wait for a free connection; no timeout counts while the user does not
+// read or write.
 _must_use_ int http_client_start(struct http_client *client,
                                  const struct http_client_request_options *options,
                                  struct http_client_request **out, struct error *err);
 void http_client_request_free(struct http_client_request *request);
 
-// Body of the request. Budget in bytes; write copies at most the budget and returns 0 or -EPIPE.
+// Body of the request. Budget in bytes; write copies all of data and returns 0, or takes nothing:
+// -ENOBUFS over the budget, -EMSGSIZE over the content length, -EPIPE when the response ended or the
+// method is HEAD (the budget is above 0 then, so that a waiting writer learns of it). -EMSGSIZE from
+// write_end when the content length was not reached: the request fails.
 size_t http_client_write_budget(const struct http_client_request *request);
 _must_use_ int http_client_write(struct http_client_request *request, struct str data);
 _must_use_ int http_client_write_end(struct http_client_request *request);
@@ -80,7 +88,8 @@ _must_use_ int http_client_write_end(struct http_client_request *request);
 unsigned http_client_status(const struct http_client_request *request);
 const struct http_field *http_client_fields(const struct http_client_request *request,
                                             size_t *count);
-// Next part of the body in place: its length, 0 at the end, -EAGAIN, or -EIO with a failure.
+// Next part of the body in place, valid until consumed: its length, 0 at the end, -EAGAIN, or -EIO
+// with a failure. `readable` follows -EAGAIN.
 ssize_t http_client_read(struct http_client_request *request, struct str *out);
 void http_client_consume(struct http_client_request *request, size_t len);
 const struct http_field *http_client_trailers(const struct http_client_request *request,
