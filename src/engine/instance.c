@@ -105,7 +105,7 @@ static int find_memory(struct instance *instance, uint32_t slot, struct error *e
 // ---- calls
 // ----------------------------------------------------------------------------------------
 
-static void refresh_memory(struct canon_call *call)
+void instance_refresh_memory(struct canon_call *call)
 {
     struct instance *instance = call->instance;
     const struct canon_options *options = call->options;
@@ -129,6 +129,9 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
     call->options = options;
     call->lent_count = 0;
     call->lent_more = NULL;
+    call->resources = instance->linked->canon_resources;
+    call->component_instance = options->component_instance;
+    call->borrows = 0;
     call->teardown = false;
     call->may_leave = true;
     call->memory = NULL;
@@ -138,7 +141,7 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
         if (rc < 0)
             return rc;
     }
-    refresh_memory(call);
+    instance_refresh_memory(call);
     return 0;
 }
 
@@ -171,7 +174,7 @@ static int call_helper(struct canon_call *call, uint32_t slot, union core_value 
     component->cannot_leave = true;
     rc = instance_call_core(instance, func, values, count, call->error);
     component->cannot_leave = outer;
-    refresh_memory(call);
+    instance_refresh_memory(call);
     return rc;
 }
 
@@ -198,7 +201,7 @@ static int canon_invoke(struct canon_call *call, const void *func, union core_va
     if (rc == 0)
         rc = instance_call_core(instance, core, flat, TYPE_FLAT_MAX + 1, call->error);
     if (rc == 0)
-        refresh_memory(call);
+        instance_refresh_memory(call);
     return rc;
 }
 

@@ -86,6 +86,7 @@ struct func_slot {
 struct component_state {
     struct handle_table handles;
     bool cannot_leave; // its realloc or post-return runs: it may not call imports
+    bool entered;      // another component's call runs in it: it may not be entered again
 };
 
 struct instance {
@@ -156,6 +157,8 @@ struct executor {
 // Fills memory, handles, encoding and ops for a crossing under `options`.
 _must_use_ int instance_begin_call(struct instance *instance, const struct canon_options *options,
                                    struct canon_call *call);
+// Reads the memory's place and size again, after guest code ran.
+void instance_refresh_memory(struct canon_call *call);
 // The core function in a slot; makes a lazy instance when needed (only on a fiber then).
 _must_use_ int instance_func(struct instance *instance, uint32_t slot, wasmtime_func_t **out,
                              struct error *err);

@@ -120,9 +120,13 @@ static void bind_resources(const struct linker *linker, struct linked *linked,
     const struct plan *plan = linked->plan;
     for (uint32_t i = 0; i < plan->resource_count; i++) {
         const struct plan_resource *resource = &plan->resources[i];
+        linked->canon_resources[i] =
+            (struct canon_resource){resource, resource->component_instance};
         if (!resource->is_import)
             continue;
         linked->resources[i] = find_resource(linker, &resource->type);
+        linked->canon_resources[i] =
+            (struct canon_resource){linked->resources[i], CANON_DEFINER_HOST};
         if (!linked->resources[i] && !find_offer(linker, resource->type.interface))
             report_missing_interface(report,
                                      &(struct plan_import){.interface = resource->type.interface,
@@ -250,6 +254,7 @@ int linker_link(struct linker *linker, struct program *program, struct linked **
     linked->plan = plan;
     linked->bound = mem_zalloc(plan->trampoline_count * sizeof(*linked->bound));
     linked->resources = mem_zalloc(plan->resource_count * sizeof(*linked->resources));
+    linked->canon_resources = mem_zalloc(plan->resource_count * sizeof(*linked->canon_resources));
     linked->pre = mem_zalloc(plan->step_count * sizeof(*linked->pre));
     linked->sync_steps = count_sync_steps(plan);
     int rc = bind(linker, linked, err);
@@ -281,6 +286,7 @@ void linked_unref(struct linked *linked)
     if (linked->functions)
         wasmtime_linker_delete(linked->functions);
     free(linked->pre);
+    free(linked->canon_resources);
     free(linked->resources);
     free(linked->bound);
     program_unref(linked->program);

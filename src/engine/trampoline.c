@@ -70,9 +70,10 @@ static int drop_resource(struct instance *instance, const struct bound *bound,
     if (bound->resource)
         return canon_resource_drop(call, bound->resource, handle);
     const struct plan_resource *resource = &instance->plan->resources[bound->trampoline->target];
-    uint32_t rep;
-    int owned = canon_guest_resource_drop(call, resource, handle, &rep);
-    return owned <= 0 ? owned : run_destructor(instance, resource, rep, call->error);
+    uint32_t rep = 0;
+    bool is_own = false;
+    int rc = canon_resource_remove(call, resource, handle, &is_own, &rep);
+    return rc < 0 || !is_own ? rc : run_destructor(instance, resource, rep, call->error);
 }
 
 static wasm_trap_t *call_resource_drop(void *env, wasmtime_caller_t *caller,
@@ -101,8 +102,8 @@ static wasm_trap_t *call_resource_new(void *env, wasmtime_caller_t *caller,
     uint32_t handle = 0;
     int rc = begin(instance, bound, &call, &err);
     if (rc == 0)
-        rc = canon_guest_resource_new(&call, &instance->plan->resources[bound->trampoline->target],
-                                      (uint32_t)values[0].i32, &handle);
+        rc = canon_resource_new(&call, &instance->plan->resources[bound->trampoline->target],
+                                (uint32_t)values[0].i32, &handle);
     values[0].i32 = (int32_t)handle;
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
@@ -117,8 +118,8 @@ static wasm_trap_t *call_resource_rep(void *env, wasmtime_caller_t *caller,
     uint32_t rep = 0;
     int rc = begin(instance, bound, &call, &err);
     if (rc == 0)
-        rc = canon_guest_resource_rep(&call, &instance->plan->resources[bound->trampoline->target],
-                                      (uint32_t)values[0].i32, &rep);
+        rc = canon_resource_rep(&call, &instance->plan->resources[bound->trampoline->target],
+                                (uint32_t)values[0].i32, &rep);
     values[0].i32 = (int32_t)rep;
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
@@ -133,6 +134,51 @@ static wasm_trap_t *call_forward(void *env, wasmtime_caller_t *caller, wasmtime_
     int rc = instance_func(instance, bound->trampoline->target, &func, &err);
     if (rc == 0)
         rc = instance_call_core(instance, func, (union core_value *)values, count, &err);
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+// The callee's side of a call between components, after `args` were checked on the caller's.
+static int run_lifted(struct instance *instance, const struct plan_lifted *lifted,
+                      struct canon_call *caller, union core_value *args)
+{
+    struct canon_call callee;
+    union core_value flat[CANON_FLAT_MAX];
+    callee.error = caller->error;
+    int rc = instance_begin_call(instance, &lifted->options, &callee);
+    if (rc == 0)
+        rc = canon_copy_params(lifted->type, caller, &callee, args, flat);
+    if (rc == 0)
+        rc = callee.ops->invoke(&callee, lifted, flat);
+    if (rc == 0) {
+        instance_refresh_memory(caller);
+        rc = canon_copy_result(lifted->type, &callee, caller, flat, args);
+    }
+    if (rc == 0)
+        rc = callee.ops->post_return(&callee, lifted, flat);
+    return rc;
+}
+
+static wasm_trap_t *call_lifted(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct component_state *target =
+        &instance->components[bound->lifted->options.component_instance];
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    int rc = begin(instance, bound, &call, &err);
+    if (rc == 0 && target->entered)
+        rc = error_set(&err, -EFAULT, "cannot enter component instance: it is running already");
+    if (rc == 0) {
+        struct arena *arena = call.arena;
+        struct arena_mark mark = arena_mark(arena);
+        target->entered = true;
+        rc = run_lifted(instance, bound->lifted, &call, (union core_value *)values);
+        target->entered = false;
+        canon_call_end(&call);
+        arena_release(arena, mark);
+    }
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
 

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Serves HTTP from a workload on worker threads. A worker is a shard: listener, connections,
+// instances and fibers live and die on it. The workload can be swapped while requests run: each
+// request ends on the one it began with.
+#pragma once
+
+#include "host/workload.h"
+
+struct http_host;
+
+struct http_host_options {
+    const char *address; // "127.0.0.1:8000", "[::1]:0"; port 0 takes a free one
+    uint32_t workers;    // 0: as many as CPUs may be used
+    uint64_t drain_ms;   // how long requests may go on after http_host_stop(); 0: the default
+};
+#define HTTP_HOST_WORKERS_MAX      256u
+#define HTTP_HOST_DRAIN_MS_DEFAULT 10000u
+
+// Binds and starts the workers. `workload` may be NULL: 404 until the first swap.
+_must_use_ int http_host_start(struct engine *engine, const struct http_host_options *options,
+                               struct workload *workload, struct http_host **out,
+                               struct error *err);
+// "http://127.0.0.1:8000"
+const char *http_host_url(const struct http_host *host);
+
+// New requests go to `workload` from now on. Thread-safe.
+void http_host_swap(struct http_host *host, struct workload *workload);
+
+// Stops accepting, lets running requests end within the drain time, joins the workers, frees.
+void http_host_stop(struct http_host *host);

@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/workload.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+
+#include "engine/linker.h"
+#include "wasi/egress.h"
+#include "wasi/p2.h"
+
+struct workload {
+    _Atomic uint32_t refs;
+    char *name;
+    struct arena arena; // strings and tables of the configuration
+    struct linked *linked;
+    struct wasi_config wasi;
+    struct wasi_preopen *preopens;
+    struct wasi_egress *egress;
+    struct instance_limits limits;
+    enum workload_kind kind;
+    const void *entry;
+};
+
+static const struct str *copy_texts(struct arena *arena, const struct str *texts, size_t count)
+{
+    struct str *copies = arena_new_array(arena, struct str, count);
+    for (size_t i = 0; i < count; i++)
+        copies[i] = arena_str(arena, texts[i]);
+    return copies;
+}
+
+static const struct wasi_env *copy_env(struct arena *arena, const struct wasi_env *env,
+                                       size_t count)
+{
+    struct wasi_env *copies = arena_new_array(arena, struct wasi_env, count);
+    for (size_t i = 0; i < count; i++) {
+        copies[i].name = arena_str(arena, env[i].name);
+        copies[i].value = arena_str(arena, env[i].value);
+    }
+    return copies;
+}
+
+static int open_dirs(struct workload *workload, const struct workload_settings *settings,
+                     struct error *err)
+{
+    workload->preopens =
+        arena_new_array(&workload->arena, struct wasi_preopen, settings->dir_count);
+    workload->wasi.preopens = workload->preopens;
+    for (size_t i = 0; i < settings->dir_count; i++) {
+        const struct workload_dir *dir = &settings->dirs[i];
+        int fd = open(dir->host_path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (fd < 0)
+            return error_set_errno(err, -errno, "open the folder %s for the guest", dir->host_path);
+        workload->preopens[i] = (struct wasi_preopen){
+            arena_str(&workload->arena, str_from(dir->guest_path)), fd, dir->read_only};
+        workload->wasi.preopen_count = i + 1;
+    }
+    return 0;
+}
+
+static int find_entry(struct workload *workload, struct error *err)
+{
+    static const struct {
+        const struct host_interface *interface;
+        struct str func;
+        enum workload_kind kind;
+    } entries[] = {
+        {&p2_http_incoming_handler, STR_INIT("handle"), WORKLOAD_HTTP},
+        {&p2_cli_run, STR_INIT("run"), WORKLOAD_COMMAND},
+    };
+    workload->kind = WORKLOAD_LIBRARY;
+    for (size_t i = 0; i < ARRAY_LEN(entries); i++) {
+        if (!linked_find_export(workload->linked, entries[i].interface->name, entries[i].func))
+            continue;
+        workload->kind = entries[i].kind;
+        workload->entry =
+            linked_bind_export(workload->linked, entries[i].interface, entries[i].func, err);
+        return workload->entry ? 0 : -EINVAL;
+    }
+    return 0;
+}
+
+static int link_program(struct workload *workload, struct engine *engine, struct program *program,
+                        struct error *err)
+{
+    struct linker *linker = linker_new(engine);
+    wasi_p2_add_to_linker(linker);
+    int rc = linker_link(linker, program, &workload->linked, err);
+    linker_free(linker);
+    return rc;
+}
+
+int workload_new(struct engine *engine, struct program *program,
+                 const struct workload_settings *settings, struct workload **out, struct error *err)
+{
+    struct workload *workload = mem_new(struct workload);
+    workload->refs = 1;
+    workload->arena = ARENA_INIT(SIZE_MAX);
+    workload->name = mem_strdup(settings->name);
+    workload->limits = settings->limits;
+    struct arena *arena = &workload->arena;
+    workload->wasi = (struct wasi_config){
+        .env = copy_env(arena, settings->env, settings->env_count),
+        .env_count = settings->env_count,
+        .args = copy_texts(arena, settings->args, settings->arg_count),
+        .arg_count = settings->arg_count,
+        .stdin_mode = settings->inherit_stdin ? WASI_STDIO_INHERIT : WASI_STDIO_NULL,
+        .stdout_mode = WASI_STDIO_INHERIT,
+        .stderr_mode = WASI_STDIO_INHERIT,
+    };
+    int rc = open_dirs(workload, settings, err);
+    if (rc == 0 && settings->allow_host_count)
+        rc = wasi_egress_new(settings->allow_hosts, settings->allow_host_count, &workload->egress,
+                             err);
+    workload->wasi.egress = workload->egress;
+    if (rc == 0)
+        rc = link_program(workload, engine, program, err);
+    if (rc == 0)
+        rc = find_entry(workload, err);
+    if (rc < 0) {
+        workload_unref(workload);
+        return rc;
+    }
+    *out = workload;
+    return 0;
+}
+
+struct workload *workload_ref(struct workload *workload)
+{
+    atomic_fetch_add(&workload->refs, 1);
+    return workload;
+}
+
+void workload_unref(struct workload *workload)
+{
+    if (!workload || atomic_fetch_sub(&workload->refs, 1) > 1)
+        return;
+    for (size_t i = 0; i < workload->wasi.preopen_count; i++)
+        close(workload->preopens[i].fd);
+    wasi_egress_free(workload->egress);
+    linked_unref(workload->linked);
+    arena_done(&workload->arena);
+    free(workload->name);
+    free(workload);
+}
+
+enum workload_kind workload_kind(const struct workload *workload)
+{
+    return workload->kind;
+}
+
+const char *workload_name(const struct workload *workload)
+{
+    return workload->name;
+}
+
+struct linked *workload_linked(const struct workload *workload)
+{
+    return workload->linked;
+}
+
+const struct wasi_config *workload_wasi(const struct workload *workload)
+{
+    return &workload->wasi;
+}
+
+struct instance_limits workload_limits(const struct workload *workload)
+{
+    return workload->limits;
+}
+
+const void *workload_entry(const struct workload *workload)
+{
+    return workload->entry;
+}

@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+// A workload: one component with what it was given (environment, folders, hosts it may call,
+// limits), linked and ready to be instantiated. Immutable and shared by threads, counted by
+// reference.
+#pragma once
+
+#include "engine/instance.h"
+#include "wasi/wasi.h"
+
+struct workload;
+
+struct workload_dir {
+    const char *host_path;
+    const char *guest_path;
+    bool read_only;
+};
+
+// Everything is copied.
+struct workload_settings {
+    const char *name; // for log lines
+    const struct wasi_env *env;
+    size_t env_count;
+    const struct str *args; // args[0] is the program's name
+    size_t arg_count;
+    const struct workload_dir *dirs;
+    size_t dir_count;
+    const struct str *allow_hosts; // rules of wasi/egress.h
+    size_t allow_host_count;
+    bool inherit_stdin;
+    struct instance_limits limits;
+};
+
+// What a component offers to a host.
+enum workload_kind {
+    WORKLOAD_HTTP,    // exports wasi:http/incoming-handler
+    WORKLOAD_COMMAND, // exports wasi:cli/run
+    WORKLOAD_LIBRARY, // neither: its exports can be invoked by name
+};
+
+_must_use_ int workload_new(struct engine *engine, struct program *program,
+                            const struct workload_settings *settings, struct workload **out,
+                            struct error *err);
+struct workload *workload_ref(struct workload *workload);
+void workload_unref(struct workload *workload);
+
+enum workload_kind workload_kind(const struct workload *workload);
+const char *workload_name(const struct workload *workload);
+struct linked *workload_linked(const struct workload *workload);
+const struct wasi_config *workload_wasi(const struct workload *workload);
+struct instance_limits workload_limits(const struct workload *workload);
+// The function that serves: incoming-handler's `handle` or cli/run's `run`; NULL for a library.
+const void *workload_entry(const struct workload *workload);

@@ -1,0 +1,265 @@
+// SPDX-License-Identifier: Apache-2.0
+// `wash run FILE`: an HTTP handler as a server, a command as a command, any export by name.
+#include <errno.h>
+#include <signal.h>
+
+#include "host/command.h"
+#include "host/http_host.h"
+#include "wash/command.h"
+#include "wash/stdin.h"
+
+struct run_options {
+    const char *addr;
+    const char *invoke;
+    struct text_list env;
+    struct text_list dirs;
+    struct text_list allow_hosts;
+    uint64_t memory_bytes;
+    uint64_t timeout_ms;
+    uint64_t workers;
+};
+
+#define FIELD(name) offsetof(struct run_options, name)
+static const struct option options[] = {
+    {"addr", 0, OPTION_TEXT, "IP:PORT", "where an HTTP handler listens (default 127.0.0.1:8000)",
+     FIELD(addr)},
+    {"env", 'e', OPTION_LIST, "NAME=VALUE",
+     "environment variable for the guest; NAME alone passes on\n"
+     "the one of this process",
+     FIELD(env)},
+    {"dir", 0, OPTION_LIST, "HOST::GUEST", "folder for the guest; append :ro for read only",
+     FIELD(dirs)},
+    {"allow-host", 0, OPTION_LIST, "RULE",
+     "host that the guest may call: `*`, `example.com`,\n"
+     "`*.example.com:443`, `https://example.com` (default: none)",
+     FIELD(allow_hosts)},
+    {"invoke", 0, OPTION_TEXT, "CALL",
+     "call one export, values in WAVE: 'add(40, 2)',\n"
+     "'ns:pkg/iface#name(args)'",
+     FIELD(invoke)},
+    {"max-memory", 0, OPTION_BYTES, "SIZE", "linear memory of one instance (default 256M)",
+     FIELD(memory_bytes)},
+    {"timeout", 0, OPTION_DURATION, "TIME",
+     "wall time of one request or command\n"
+     "(default 600s for requests, none for commands)",
+     FIELD(timeout_ms)},
+    {"workers", 0, OPTION_COUNT, "N", "threads that serve HTTP (default: the CPUs)",
+     FIELD(workers)},
+};
+
+#define REQUEST_TIMEOUT_MS_DEFAULT 600000
+
+// The settings under construction, with what they point at.
+struct settings {
+    struct workload_settings workload;
+    struct arena arena;
+};
+
+static int add_env(struct settings *settings, const struct text_list *list, struct error *err)
+{
+    struct wasi_env *env = arena_new_array(&settings->arena, struct wasi_env, list->len);
+    size_t count = 0;
+    for (size_t i = 0; i < list->len; i++) {
+        struct str name, value;
+        if (!str_cut(str_from(list->items[i]), '=', &name, &value)) {
+            const char *inherited = getenv(list->items[i]);
+            if (!inherited)
+                continue;
+            value = str_from(inherited);
+        }
+        if (name.len == 0)
+            return error_set(err, -EINVAL, "`--env %s` names no variable", list->items[i]);
+        env[count++] = (struct wasi_env){name, value};
+    }
+    settings->workload.env = env;
+    settings->workload.env_count = count;
+    return 0;
+}
+
+static int add_dirs(struct settings *settings, const struct text_list *list, struct error *err)
+{
+    struct workload_dir *dirs = arena_new_array(&settings->arena, struct workload_dir, list->len);
+    for (size_t i = 0; i < list->len; i++) {
+        struct str text = str_from(list->items[i]);
+        if (str_ends(text, STR(":ro"))) {
+            dirs[i].read_only = true;
+            text.len -= 3;
+        }
+        ssize_t at = str_find(text, STR("::"));
+        struct str host = at < 0 ? text : str_sub(text, 0, (size_t)at);
+        struct str guest = at < 0 ? text : str_from_index(text, (size_t)at + 2);
+        if (host.len == 0 || guest.len == 0)
+            return error_set(err, -EINVAL, "`--dir %s`: expected HOST::GUEST or HOST::GUEST:ro",
+                             list->items[i]);
+        dirs[i].host_path = arena_str(&settings->arena, host).data;
+        dirs[i].guest_path = arena_str(&settings->arena, guest).data;
+    }
+    settings->workload.dirs = dirs;
+    settings->workload.dir_count = list->len;
+    return 0;
+}
+
+static const struct str *texts(struct settings *settings, const char *const *items, size_t len)
+{
+    struct str *list = arena_new_array(&settings->arena, struct str, len);
+    for (size_t i = 0; i < len; i++)
+        list[i] = str_from(items[i]);
+    return list;
+}
+
+static int make_settings(struct settings *settings, const struct run_options *run,
+                         const struct arguments *args, struct error *err)
+{
+    int rc = add_env(settings, &run->env, err);
+    if (rc == 0)
+        rc = add_dirs(settings, &run->dirs, err);
+    if (rc < 0)
+        return rc;
+    // The program's name, then what stands behind `--`.
+    size_t arg_count = args->len - args->after_dashes + 1;
+    const char **list = arena_new_array(&settings->arena, const char *, arg_count);
+    list[0] = args->items[0];
+    for (size_t i = 1; i < arg_count; i++)
+        list[i] = args->items[args->after_dashes + i - 1];
+    settings->workload.name = args->items[0];
+    settings->workload.args = texts(settings, list, arg_count);
+    settings->workload.arg_count = arg_count;
+    settings->workload.allow_hosts = texts(settings, run->allow_hosts.items, run->allow_hosts.len);
+    settings->workload.allow_host_count = run->allow_hosts.len;
+    settings->workload.limits.memory_bytes_max = run->memory_bytes;
+    settings->workload.limits.wall_time_ms = run->timeout_ms;
+    settings->workload.inherit_stdin = true;
+    return 0;
+}
+
+static int serve(struct engine *engine, const struct run_options *run, struct workload *workload,
+                 struct error *err)
+{
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGTERM);
+    // Before the workers start, so that only this thread takes them.
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    struct http_host *host;
+    struct http_host_options host_options = {
+        .address = run->addr ? run->addr : "127.0.0.1:8000",
+        .workers = (uint32_t)MIN(run->workers, (uint64_t)HTTP_HOST_WORKERS_MAX),
+    };
+    int rc = http_host_start(engine, &host_options, workload, &host, err);
+    if (rc < 0)
+        return rc;
+    fprintf(stderr, "serving on %s\n", http_host_url(host));
+    int signum;
+    sigwait(&signals, &signum);
+    // A second signal ends the process at once.
+    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    http_host_stop(host);
+    return 0;
+}
+
+static int exit_code(const struct command_end *end, const struct error *err)
+{
+    if (end->end == TASK_RETURNED || end->end == TASK_EXITED)
+        return (int)end->exit_code;
+    fprintf(stderr, "wash: the guest trapped: %s\n", error_text(err));
+    return EXIT_TRAP;
+}
+
+static int run_once(struct engine *engine, const struct run_options *run, struct workload *workload,
+                    struct error *err)
+{
+    struct command_end end;
+    if (!run->invoke) {
+        int rc = command_run(engine, workload, &end, err);
+        return rc < 0 ? rc : exit_code(&end, err);
+    }
+    BUF(result, SIZE_MAX);
+    int rc = command_invoke(engine, workload, str_from(run->invoke), &result, &end, err);
+    if (rc < 0)
+        return rc;
+    if (result.len)
+        printf("%.*s\n", STR_ARG(buf_str(&result)));
+    return exit_code(&end, err);
+}
+
+static int run_workload(struct engine *engine, const struct run_options *run,
+                        struct workload *workload, struct error *err)
+{
+    if (run->invoke || workload_kind(workload) == WORKLOAD_COMMAND)
+        return run_once(engine, run, workload, err);
+    if (workload_kind(workload) == WORKLOAD_HTTP)
+        return serve(engine, run, workload, err);
+    return error_set(err, -EINVAL,
+                     "%s exports neither wasi:http/incoming-handler nor wasi:cli/run; "
+                     "`--invoke` calls another export, `wash inspect` lists them",
+                     workload_name(workload));
+}
+
+static int load(struct engine *engine, const char *path, struct program **out, struct error *err)
+{
+    if (strcmp(path, "-") != 0)
+        return program_load(engine, path, out, err);
+    BUF(content, COMPONENT_BYTES_MAX);
+    int rc = stdin_read_all(&content, err);
+    return rc < 0 ? rc : program_new(engine, buf_str(&content), out, err);
+}
+
+static int run_with_engine(struct engine *engine, const struct run_options *run,
+                           struct settings *settings, struct error *err)
+{
+    struct program *program;
+    int rc = load(engine, settings->workload.name, &program, err);
+    if (rc < 0)
+        return rc;
+    // A request must not hang for ever; a command may be a daemon.
+    bool is_http = plan_find_export(program_plan(program), STR("wasi:http/incoming-handler@0.2.0"),
+                                    STR("handle"));
+    if (is_http && !run->invoke && !run->timeout_ms)
+        settings->workload.limits.wall_time_ms = REQUEST_TIMEOUT_MS_DEFAULT;
+    settings->workload.inherit_stdin = !is_http;
+    struct workload *workload;
+    rc = workload_new(engine, program, &settings->workload, &workload, err);
+    program_unref(program);
+    if (rc < 0)
+        return rc;
+    rc = run_workload(engine, run, workload, err);
+    workload_unref(workload);
+    return rc;
+}
+
+static int run_run(const struct global_options *global, void *options_,
+                   const struct arguments *args, struct error *err)
+{
+    const struct run_options *run = options_;
+    if (args->after_dashes != 1) {
+        fprintf(stderr,
+                "wash: `wash run` takes one FILE; arguments of the guest stand behind `--`\n");
+        return EXIT_USAGE;
+    }
+    struct settings settings = {.arena = ARENA_INIT(SIZE_MAX)};
+    struct engine *engine = NULL;
+    int rc = make_settings(&settings, run, args, err);
+    if (rc == 0)
+        rc = engine_new(&(struct engine_options){0}, &engine, err);
+    if (rc == 0)
+        rc = run_with_engine(engine, run, &settings, err);
+    engine_free(engine);
+    arena_done(&settings.arena);
+    return rc;
+}
+
+const struct command command_run = {
+    .name = "run",
+    .usage = "[OPTIONS] FILE|- [-- ARGUMENTS]",
+    .summary = "Run a component: serve HTTP, run a command, or call an export",
+    .help =
+        "A component that exports wasi:http/incoming-handler is served until SIGINT or SIGTERM;\n"
+        "its address is the first line on stderr. One that exports wasi:cli/run is run with\n"
+        "ARGUMENTS and this process's standard streams; its exit code is the command's (134 after\n"
+        "a trap).",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .options_size = sizeof(struct run_options),
+    .run = run_run,
+};
