@@ -66,11 +66,12 @@ struct linked {
     struct program *program;
     const struct plan *plan;
     struct bound *bound; // one per trampoline
-    const struct host_resource *
-        *resources;                // one per plan resource; NULL where a component defines it
+    // One per plan resource; NULL where a component defines it.
+    const struct host_resource **resources;
+    struct canon_resource *canon_resources; // the same as calls between components need it
     wasmtime_linker_t *functions;  // every trampoline as "t"/index, and the fiber functions
     wasmtime_instance_pre_t **pre; // one per step; NULL when it must be made from externs
-    uint32_t sync_steps; // leading steps that run no guest code: done when an instance is made
+    uint32_t sync_steps;           // leading steps that run no guest code: done at once
 };
 
 struct memory_slot {
