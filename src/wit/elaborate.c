@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: Apache-2.0
+// Worlds with all they need: an interface whose types are used by an import or export is there
+// too (WIT.md "WIT Worlds").
+#include "wit/model.h"
+
+#include <errno.h>
+
+struct step {
+    const struct interface *interface;
+    size_t next;
+    struct wit_stability stability;
+};
+
+struct elaboration {
+    struct wit_resolve *resolve;
+    struct world *world;
+    struct error *err;
+    VEC(struct wit_world_item) imports;
+    VEC(struct wit_world_item) exports;
+    VEC(struct step) stack;
+    bool of_export; // what is imported now is needed by an export
+};
+
+static struct interface *mutable_interface(const struct interface *interface)
+{
+    return (struct interface *)interface;
+}
+
+static const struct interface *interface_of(const struct wit_interface *pub)
+{
+    return container_of(pub, const struct interface, pub);
+}
+
+static bool is_named(const struct wit_interface *interface)
+{
+    return interface->name.len > 0;
+}
+
+static int conflict(struct elaboration *e, const struct interface *interface)
+{
+    return wit_fail(e->world->pos, e->err,
+                    "world `%.*s` exports `%.*s`, but an interface that is imported for another "
+                    "export uses its types: export that one too",
+                    STR_ARG(e->world->pub.name), STR_ARG(interface->pub.id));
+}
+
+static void push(struct elaboration *e, const struct interface *interface,
+                 const struct wit_stability *stability)
+{
+    mutable_interface(interface)->stamp = e->resolve->stamp;
+    *vec_push(&e->stack) = (struct step){interface, 0, *stability};
+}
+
+// Imports `first` by its id after all it uses. Nothing happens for what is imported already.
+static int import_interface(struct elaboration *e, const struct interface *first,
+                            const struct wit_world_item *item)
+{
+    if (first->stamp == e->resolve->stamp)
+        return 0;
+    push(e, first, &item->stability);
+    while (e->stack.len > 0) {
+        struct step *top = &e->stack.items[e->stack.len - 1];
+        const struct interface *interface = top->interface;
+        if (top->next < interface->deps.len) {
+            const struct interface *dep = interface->deps.items[top->next++];
+            if (dep->stamp != e->resolve->stamp) {
+                struct wit_stability stability = top->stability;
+                push(e, dep, &stability);
+            }
+            continue;
+        }
+        struct wit_world_item out = {.kind = WIT_ITEM_INTERFACE,
+                                     .name = interface->pub.id,
+                                     .docs = STR_EMPTY,
+                                     .stability = top->stability,
+                                     .interface = &interface->pub};
+        if (interface == first && str_eq(item->name, out.name))
+            out = *item;
+        *vec_push(&e->imports) = out;
+        e->stack.len--;
+    }
+    return 0;
+}
+
+static int import_deps(struct elaboration *e, const struct interface *interface,
+                       const struct wit_stability *stability)
+{
+    int r = 0;
+    struct wit_world_item item = {.name = STR_EMPTY, .docs = STR_EMPTY, .stability = *stability};
+    for (size_t i = 0; i < interface->deps.len && r == 0; i++)
+        r = import_interface(e, interface->deps.items[i], &item);
+    return r;
+}
+
+static int import_item(struct elaboration *e, const struct wit_world_item *item)
+{
+    int r = 0;
+    if (item->kind == WIT_ITEM_INTERFACE) {
+        const struct interface *interface = interface_of(item->interface);
+        if (is_named(item->interface) && str_eq(item->name, item->interface->id))
+            return import_interface(e, interface, item);
+        r = import_deps(e, interface, &item->stability);
+    } else if (item->kind == WIT_ITEM_TYPE && item->type->is_use) {
+        struct wit_world_item needed = {
+            .name = STR_EMPTY, .docs = STR_EMPTY, .stability = item->stability};
+        r = import_interface(e, interface_of(item->type->alias_of->interface), &needed);
+    }
+    if (r == 0)
+        *vec_push(&e->imports) = *item;
+    return r;
+}
+
+static bool is_exported(const struct elaboration *e, const struct interface *interface)
+{
+    return interface->export_stamp == e->resolve->stamp;
+}
+
+// An import that an export needs must not use, however far away, what the world exports: types of
+// the import and of the export would be two.
+static int check_import(struct elaboration *e, const struct interface *first)
+{
+    VEC(const struct interface *) todo = {0};
+    struct map seen = {0};
+    int r = 0;
+    *vec_push(&todo) = first;
+    while (todo.len > 0 && r == 0) {
+        const struct interface *interface = todo.items[--todo.len];
+        if (is_exported(e, interface))
+            r = conflict(e, interface);
+        for (size_t i = 0; i < interface->deps.len && r == 0; i++) {
+            const struct interface *dep = interface->deps.items[i];
+            if (!map_put(&seen, dep->pub.id, &seen))
+                *vec_push(&todo) = dep;
+        }
+    }
+    map_done(&seen);
+    vec_done(&todo);
+    return r;
+}
+
+static int export_dep(struct elaboration *e, const struct interface *dep,
+                      const struct wit_stability *stability)
+{
+    struct wit_world_item item = {.name = STR_EMPTY, .docs = STR_EMPTY, .stability = *stability};
+    int r = check_import(e, dep);
+    return r < 0 ? r : import_interface(e, dep, &item);
+}
+
+// Imports what an export uses and the world does not export.
+static int export_item(struct elaboration *e, const struct wit_world_item *item)
+{
+    int r = 0;
+    if (item->kind == WIT_ITEM_INTERFACE) {
+        const struct interface *interface = interface_of(item->interface);
+        for (size_t i = 0; i < interface->deps.len && r == 0; i++)
+            if (!is_exported(e, interface->deps.items[i]))
+                r = export_dep(e, interface->deps.items[i], &item->stability);
+    }
+    return r;
+}
+
+// Exports come after those they use. The number of passes is the longest chain among them; what
+// is exported by id is marked by `exported` until it is placed.
+static void sort_exports(struct elaboration *e)
+{
+    struct world *world = e->world;
+    for (size_t i = 0; i < world->exports.len; i++) {
+        const struct wit_world_item *item = &world->exports.items[i];
+        if (item->kind == WIT_ITEM_FUNC)
+            *vec_push(&e->exports) = *item;
+    }
+    VEC(struct step) stack = {0};
+    for (size_t i = 0; i < world->exports.len; i++) {
+        const struct wit_world_item *item = &world->exports.items[i];
+        if (item->kind != WIT_ITEM_INTERFACE)
+            continue;
+        const struct interface *first = interface_of(item->interface);
+        bool by_id = is_named(item->interface) && str_eq(item->name, item->interface->id);
+        if (by_id && first->exported)
+            continue;
+        *vec_push(&stack) = (struct step){first, 0, item->stability};
+        while (stack.len > 0) {
+            struct step *top = &stack.items[stack.len - 1];
+            const struct interface *interface = top->interface;
+            if (top->next < interface->deps.len) {
+                const struct interface *dep = interface->deps.items[top->next++];
+                if (is_exported(e, dep) && !dep->exported)
+                    *vec_push(&stack) = (struct step){dep, 0, item->stability};
+                continue;
+            }
+            stack.len--;
+            if (stack.len == 0) {
+                *vec_push(&e->exports) = *item;
+                mutable_interface(interface)->exported = by_id || interface->exported;
+                continue;
+            }
+            // A dependency: its own item of the world, by id.
+            uintptr_t index = (uintptr_t)map_get(&world->export_names,
+                                                 name_key(&e->resolve->arena, interface->pub.id));
+            if (!interface->exported)
+                *vec_push(&e->exports) = world->exports.items[index - 1];
+            mutable_interface(interface)->exported = true;
+        }
+    }
+    for (size_t i = 0; i < e->exports.len; i++)
+        if (e->exports.items[i].interface)
+            mutable_interface(interface_of(e->exports.items[i].interface))->exported = false;
+    vec_done(&stack);
+}
+
+static void mark_exports(struct elaboration *e)
+{
+    for (size_t i = 0; i < e->world->exports.len; i++) {
+        const struct wit_world_item *item = &e->world->exports.items[i];
+        if (item->kind == WIT_ITEM_INTERFACE && is_named(item->interface) &&
+            str_eq(item->name, item->interface->id))
+            mutable_interface(interface_of(item->interface))->export_stamp = e->resolve->stamp;
+    }
+}
+
+// Interfaces first, then types, then functions; each in the order found.
+static struct wit_world_item *publish(struct arena *arena, const struct wit_world_item *items,
+                                      size_t count)
+{
+    static const enum wit_item_kind order[] = {WIT_ITEM_INTERFACE, WIT_ITEM_TYPE, WIT_ITEM_FUNC};
+    struct wit_world_item *out = arena_new_array(arena, struct wit_world_item, count + 1);
+    size_t n = 0;
+    for (size_t k = 0; k < ARRAY_LEN(order); k++)
+        for (size_t i = 0; i < count; i++)
+            if (items[i].kind == order[k])
+                out[n++] = items[i];
+    return out;
+}
+
+int world_elaborate(struct wit_resolve *resolve, struct world *world, struct error *err)
+{
+    struct elaboration e = {.resolve = resolve, .world = world, .err = err};
+    int r = 0;
+    resolve->stamp++;
+    mark_exports(&e);
+    for (size_t i = 0; i < world->imports.len && r == 0; i++)
+        r = import_item(&e, &world->imports.items[i]);
+    for (size_t i = 0; i < world->exports.len && r == 0; i++)
+        r = export_item(&e, &world->exports.items[i]);
+    if (r == 0) {
+        sort_exports(&e);
+        world->pub.imports = publish(&resolve->arena, e.imports.items, e.imports.len);
+        world->pub.import_count = (uint32_t)e.imports.len;
+        world->pub.exports = publish(&resolve->arena, e.exports.items, e.exports.len);
+        world->pub.export_count = (uint32_t)e.exports.len;
+    }
+    vec_done(&e.imports);
+    vec_done(&e.exports);
+    vec_done(&e.stack);
+    return r;
+}

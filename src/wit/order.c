@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who refers to whom: declarations sorted so that what is referred to comes first, without
+// recursion (a chain of references is as long as the text allows).
+#include "wit/model.h"
+
+#include <errno.h>
+
+static int add_edge(struct wit_resolve *resolve, struct decl *from, const struct ast_path *path,
+                    enum ast_decl_kind kind, struct error *err)
+{
+    struct decl *to;
+    int r = scope_find(resolve, from->scope, path, kind, &to, err);
+    if (r < 0)
+        return r;
+    *vec_push(&from->deps) = (struct edge){to, path->name.pos};
+    if (to->scope->package != from->scope->package)
+        *vec_push(&from->scope->package->deps) =
+            (struct package_edge){to->scope->package, path->name.pos};
+    return 0;
+}
+
+static int add_edges(struct wit_resolve *resolve, struct decl *decl, const struct ast_item *items,
+                     struct error *err)
+{
+    int r = 0;
+    for (const struct ast_item *item = items; item && r == 0; item = item->next) {
+        if (!resolve_enabled(resolve, &item->stability))
+            continue;
+        if (item->kind == AST_INCLUDE)
+            r = add_edge(resolve, decl, &item->path, AST_WORLD, err);
+        else if (item->path.name.text.len > 0)
+            r = add_edge(resolve, decl, &item->path, AST_INTERFACE, err);
+        // Bodies do not nest: one level of recursion.
+        if (r == 0 && item->has_body)
+            r = add_edges(resolve, decl, item->body, err);
+    }
+    return r;
+}
+
+struct package_step {
+    struct package *package;
+    size_t next;
+};
+
+static int visit_package(struct package *first, struct error *err)
+{
+    VEC(struct package_step) stack = {0};
+    int r = 0;
+    if (first->visit == VISIT_NEW)
+        *vec_push(&stack) = (struct package_step){first, 0};
+    while (stack.len > 0 && r == 0) {
+        struct package_step *top = &stack.items[stack.len - 1];
+        struct package *package = top->package;
+        package->visit = VISIT_OPEN;
+        if (top->next == package->deps.len) {
+            package->visit = VISIT_DONE;
+            stack.len--;
+            continue;
+        }
+        struct package_edge edge = package->deps.items[top->next++];
+        if (edge.to->visit == VISIT_OPEN)
+            r = wit_fail(edge.pos, err, "packages `%.*s` and `%.*s` depend on each other",
+                         STR_ARG(package->id), STR_ARG(edge.to->id));
+        else if (edge.to->visit == VISIT_NEW)
+            *vec_push(&stack) = (struct package_step){edge.to, 0};
+    }
+    vec_done(&stack);
+    return r;
+}
+
+struct decl_step {
+    struct decl *decl;
+    size_t next;
+};
+
+// Puts `first` and all it refers to behind *count sorted declarations.
+static int visit_decl(struct decl *first, struct decl **sorted, size_t *count, struct error *err)
+{
+    VEC(struct decl_step) stack = {0};
+    int r = 0;
+    if (first->visit == VISIT_NEW)
+        *vec_push(&stack) = (struct decl_step){first, 0};
+    while (stack.len > 0 && r == 0) {
+        struct decl_step *top = &stack.items[stack.len - 1];
+        struct decl *decl = top->decl;
+        decl->visit = VISIT_OPEN;
+        if (top->next == decl->deps.len) {
+            decl->visit = VISIT_DONE;
+            sorted[(*count)++] = decl;
+            stack.len--;
+            continue;
+        }
+        struct edge edge = decl->deps.items[top->next++];
+        if (edge.to->visit == VISIT_OPEN)
+            r = wit_fail(edge.pos, err, "%s `%.*s` depends on itself",
+                         edge.to->world ? "world" : "interface", STR_ARG(edge.to->ast->name.text));
+        else if (edge.to->visit == VISIT_NEW)
+            *vec_push(&stack) = (struct decl_step){edge.to, 0};
+    }
+    vec_done(&stack);
+    return r;
+}
+
+// Top-level `use` of what does not exist is an error even when nothing refers to the name.
+static int check_top_uses(struct wit_resolve *resolve, struct scope *scope, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < scope->uses.len && r == 0; i++) {
+        const struct ast_decl *use = scope->uses.entries[i].value;
+        struct decl *decl;
+        r = scope_find(resolve, scope, &use->path, AST_INTERFACE, &decl, err);
+    }
+    return r;
+}
+
+int order_decls(struct wit_resolve *resolve, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++) {
+        struct decl *decl = resolve->decls.items[i];
+        if (!decl->gated)
+            r = add_edges(resolve, decl, decl->ast->items, err);
+    }
+    for (size_t i = 0; i < resolve->order.len && r == 0; i++) {
+        struct package *package = resolve->order.items[i];
+        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
+            r = check_top_uses(resolve, package->scopes.items[k], err);
+        if (r == 0)
+            r = visit_package(package, err);
+    }
+    struct decl **sorted = mem_new_array(struct decl *, resolve->decls.len + 1);
+    size_t count = 0;
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
+        r = visit_decl(resolve->decls.items[i], sorted, &count, err);
+    if (r == 0 && count > 0)
+        memcpy(resolve->decls.items, sorted, count * sizeof(*sorted));
+    free(sorted);
+    return r;
+}

@@ -1,0 +1,553 @@
+// SPDX-License-Identifier: Apache-2.0
+// Types and functions of an interface or world (WIT.md "Items: type", "Handles").
+#include "wit/model.h"
+
+#include <errno.h>
+
+#define FLAGS_MAX 32 // CanonicalABI.md "Flags"
+
+// A type that was resolved, with what is not part of the published node.
+struct resolved {
+    const struct type *type;
+    unsigned depth;
+    bool has_borrow;
+};
+
+struct context {
+    struct wit_resolve *resolve;
+    struct owner *owner;
+    struct error *err;
+};
+
+static int resolve_type(struct context *c, const struct ast_type *ast, unsigned depth,
+                        struct resolved *out);
+
+static int finish_type(struct context *c, struct type *type, struct wit_pos pos)
+{
+    if (type_compute_layout(type) < 0)
+        return wit_fail(pos, c->err, "a value of this type does not fit in 32 bits of memory");
+    return 0;
+}
+
+// Resolves a part and takes its facts over to the whole.
+static int resolve_part(struct context *c, const struct ast_type *ast, unsigned depth,
+                        const struct type **out, struct resolved *whole)
+{
+    if (!ast)
+        return 0;
+    struct resolved part;
+    int r = resolve_type(c, ast, depth, &part);
+    if (r < 0)
+        return r;
+    whole->depth = MAX(whole->depth, part.depth + 1);
+    whole->has_borrow |= part.has_borrow;
+    *out = part.type;
+    return 0;
+}
+
+static int find_typedef(struct context *c, const struct ast_name *name, unsigned depth,
+                        struct typedef_node **out)
+{
+    struct str key = name_key(&c->resolve->arena, name->text);
+    void *found = map_get(&c->owner->names, key);
+    struct typedef_node *node = found == c->owner ? NULL : found;
+    if (!node || !str_eq(node->pub.name, name->text))
+        return wit_fail(name->pos, c->err,
+                        found == c->owner ? "`%.*s` is a function, not a type"
+                                          : "type `%.*s` is not defined here",
+                        STR_ARG(name->text));
+    if (node->state == NODE_OPEN)
+        return wit_fail(name->pos, c->err, "type `%.*s` contains itself", STR_ARG(name->text));
+    int r = owner_typedef(c->resolve, node, depth + 1, c->err);
+    if (r == 0)
+        *out = node;
+    return r;
+}
+
+static int resolve_handle(struct context *c, const struct ast_type *ast, unsigned depth,
+                          struct resolved *out)
+{
+    struct typedef_node *node;
+    int r = find_typedef(c, &ast->name, depth, &node);
+    if (r < 0)
+        return r;
+    if (!node->pub.resource)
+        return wit_fail(ast->name.pos, c->err, "`%.*s` is not a resource", STR_ARG(ast->name.text));
+    *out = (struct resolved){node->node, 1, ast->kind == TYPE_BORROW};
+    if (ast->kind == TYPE_OWN)
+        return 0;
+    struct type *type = arena_new(&c->resolve->arena, struct type);
+    type->kind = TYPE_BORROW;
+    type->name = STR_EMPTY;
+    type->resource = node->pub.resource;
+    out->type = type;
+    return finish_type(c, type, ast->pos);
+}
+
+static int resolve_tuple(struct context *c, const struct ast_type *ast, unsigned depth,
+                         struct type *type, struct resolved *out)
+{
+    struct type_field *fields = arena_new_array(&c->resolve->arena, struct type_field, ast->length);
+    const struct ast_type *element = ast->element;
+    for (uint32_t i = 0; i < ast->length; i++, element = element->next) {
+        fields[i].name = STR_EMPTY;
+        int r = resolve_part(c, element, depth + 1, &fields[i].type, out);
+        if (r < 0)
+            return r;
+    }
+    type->fields = fields;
+    type->field_count = ast->length;
+    return 0;
+}
+
+static int resolve_builtin(struct context *c, const struct ast_type *ast, unsigned depth,
+                           struct resolved *out)
+{
+    *out = (struct resolved){NULL, 1, false};
+    if (ast->kind <= TYPE_ERROR_CONTEXT) {
+        out->type = type_primitive(ast->kind);
+        return 0;
+    }
+    if (ast->kind == TYPE_OWN || ast->kind == TYPE_BORROW)
+        return resolve_handle(c, ast, depth, out);
+    struct type *type = arena_new(&c->resolve->arena, struct type);
+    type->kind = ast->kind;
+    type->name = STR_EMPTY;
+    int r;
+    if (ast->kind == TYPE_TUPLE) {
+        r = resolve_tuple(c, ast, depth, type, out);
+    } else {
+        type->length = ast->length;
+        r = resolve_part(c, ast->element, depth + 1, &type->element, out);
+        if (r == 0)
+            r = resolve_part(c, ast->error, depth + 1, &type->error, out);
+    }
+    if (r < 0)
+        return r;
+    if (out->has_borrow && (ast->kind == TYPE_STREAM || ast->kind == TYPE_FUTURE))
+        return wit_fail(ast->pos, c->err, "a stream or future does not carry borrowed handles");
+    out->type = type;
+    return finish_type(c, type, ast->pos);
+}
+
+// `depth` is the nesting above; it bounds the recursion through names that come later in the text.
+static int resolve_type(struct context *c, const struct ast_type *ast, unsigned depth,
+                        struct resolved *out)
+{
+    int r;
+    if (depth >= TYPE_DEPTH_MAX)
+        return wit_fail(ast->pos, c->err, "types are nested deeper than %d", TYPE_DEPTH_MAX);
+    if (ast->form == AST_TYPE_BUILTIN) {
+        r = resolve_builtin(c, ast, depth, out);
+    } else {
+        struct typedef_node *node;
+        r = find_typedef(c, &ast->name, depth, &node);
+        if (r == 0)
+            *out = (struct resolved){node->node, node->depth, node->has_borrow};
+    }
+    if (r == 0 && depth + out->depth > TYPE_DEPTH_MAX)
+        return wit_fail(ast->pos, c->err, "types are nested deeper than %d", TYPE_DEPTH_MAX);
+    return r;
+}
+
+static bool is_nominal(const struct type *type)
+{
+    return type->kind == TYPE_RECORD || type->kind == TYPE_VARIANT || type->kind == TYPE_ENUM ||
+           type->kind == TYPE_FLAGS;
+}
+
+// A type that has a name of its own stays the same node under all its names; of others there is
+// one node a name, so that text shows the name that was written.
+static const struct type *named_node(struct arena *arena, const struct type *type, struct str name)
+{
+    if (is_nominal(type) || str_eq(type->name, name))
+        return type;
+    struct type *copy = arena_new(arena, struct type);
+    *copy = *type;
+    copy->name = name;
+    return copy;
+}
+
+static void set_alias(struct context *c, struct typedef_node *node, const struct typedef_node *of)
+{
+    node->pub.alias_of = &of->pub;
+    node->pub.resource = of->pub.resource;
+    node->depth = of->depth;
+    node->has_borrow = of->has_borrow;
+    node->node = named_node(&c->resolve->arena, of->node, node->pub.name);
+}
+
+static int resolve_use(struct context *c, struct typedef_node *node)
+{
+    const struct ast_name *name = node->source;
+    struct str key = name_key(&c->resolve->arena, name->text);
+    const struct owner *from = &node->used->owner;
+    void *found = map_get(&from->names, key);
+    struct typedef_node *of = found == from ? NULL : found;
+    if (!of || !str_eq(of->pub.name, name->text))
+        return wit_fail(name->pos, c->err, "interface `%.*s` has no type `%.*s`",
+                        STR_ARG(node->used->pub.id), STR_ARG(name->text));
+    set_alias(c, node, of);
+    return 0;
+}
+
+static int resolve_alias(struct context *c, struct typedef_node *node, unsigned depth)
+{
+    const struct ast_type *ast = node->ast->type;
+    if (ast->form == AST_TYPE_NAME) {
+        struct typedef_node *of;
+        int r = find_typedef(c, &ast->name, depth, &of);
+        if (r == 0)
+            set_alias(c, node, of);
+        return r;
+    }
+    struct resolved type;
+    int r = resolve_type(c, ast, depth, &type);
+    if (r < 0)
+        return r;
+    node->depth = type.depth;
+    node->has_borrow = type.has_borrow;
+    node->node = named_node(&c->resolve->arena, type.type, node->pub.name);
+    return 0;
+}
+
+static int check_members(struct context *c, const struct typedef_node *node)
+{
+    const struct ast_item *ast = node->ast;
+    if (ast->fields.count == 0)
+        return wit_fail(node->pos, c->err, "type `%.*s` has no members", STR_ARG(node->pub.name));
+    if (ast->kind == AST_FLAGS && ast->fields.count > FLAGS_MAX)
+        return wit_fail(node->pos, c->err, "`%.*s` has %u flags; at most %d are supported",
+                        STR_ARG(node->pub.name), ast->fields.count, FLAGS_MAX);
+    return 0;
+}
+
+// Fields, cases or parameters, at `out`; names must differ.
+static int resolve_fields(struct context *c, const struct ast_fields *ast, unsigned depth,
+                          struct type_field *out, struct resolved *whole)
+{
+    _cleanup_(map_done) struct map seen = {0};
+    for (const struct ast_field *field = ast->first; field; field = field->next, out++) {
+        struct str key = name_key(&c->resolve->arena, field->name.text);
+        if (map_put(&seen, key, out))
+            return wit_fail(field->name.pos, c->err, "`%.*s` is there twice (case does not count)",
+                            STR_ARG(field->name.text));
+        out->name = field->name.text;
+        int r = resolve_part(c, field->type, depth, &out->type, whole);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int resolve_members(struct context *c, struct typedef_node *node, unsigned depth)
+{
+    static const enum type_kind kinds[] = {
+        [AST_RECORD] = TYPE_RECORD,
+        [AST_VARIANT] = TYPE_VARIANT,
+        [AST_ENUM] = TYPE_ENUM,
+        [AST_FLAGS] = TYPE_FLAGS,
+    };
+    const struct ast_item *ast = node->ast;
+    int r = check_members(c, node);
+    if (r < 0)
+        return r;
+    struct type *type = arena_new(&c->resolve->arena, struct type);
+    type->kind = kinds[ast->kind];
+    type->name = node->pub.name;
+    type->field_count = ast->fields.count;
+    struct type_field *fields =
+        arena_new_array(&c->resolve->arena, struct type_field, ast->fields.count);
+    struct resolved whole = {type, 1, false};
+    if ((r = resolve_fields(c, &ast->fields, depth + 1, fields, &whole)) < 0)
+        return r;
+    type->fields = fields;
+    node->node = type;
+    node->depth = whole.depth;
+    node->has_borrow = whole.has_borrow;
+    return finish_type(c, type, node->pos);
+}
+
+static int resolve_resource(struct context *c, struct typedef_node *node)
+{
+    struct resource_type *resource = arena_new(&c->resolve->arena, struct resource_type);
+    resource->interface = c->owner->interface ? c->owner->interface->id : STR_EMPTY;
+    resource->name = node->pub.name;
+    node->pub.resource = resource;
+    struct type *own = arena_new(&c->resolve->arena, struct type);
+    own->kind = TYPE_OWN;
+    own->name = node->pub.name;
+    own->resource = resource;
+    node->node = own;
+    node->depth = 1;
+    return finish_type(c, own, node->pos);
+}
+
+static int resolve_typedef(struct context *c, struct typedef_node *node, unsigned depth)
+{
+    if (!node->ast)
+        return resolve_use(c, node);
+    switch (node->ast->kind) {
+    case AST_ALIAS:
+        return resolve_alias(c, node, depth);
+    case AST_RECORD:
+    case AST_VARIANT:
+    case AST_ENUM:
+    case AST_FLAGS:
+        return resolve_members(c, node, depth);
+    case AST_RESOURCE:
+        return resolve_resource(c, node);
+    case AST_USE:
+    case AST_FUNC:
+    case AST_IMPORT:
+    case AST_EXPORT:
+    case AST_INCLUDE:
+        break;
+    }
+    return wit_fail(node->pos, c->err, "`%.*s` is not a type", STR_ARG(node->pub.name));
+}
+
+int owner_typedef(struct wit_resolve *resolve, struct typedef_node *node, unsigned depth,
+                  struct error *err)
+{
+    if (node->state == NODE_DONE)
+        return 0;
+    if (depth > TYPE_DEPTH_MAX)
+        return wit_fail(node->pos, err, "type `%.*s` is reached through more than %d others",
+                        STR_ARG(node->pub.name), TYPE_DEPTH_MAX);
+    struct context c = {resolve, node->owner, err};
+    node->state = NODE_OPEN;
+    int r = resolve_typedef(&c, node, depth);
+    if (r < 0)
+        return r;
+    node->state = NODE_DONE;
+    node->pub.type = node->node->kind == TYPE_OWN && node->pub.resource ? NULL : node->node;
+    return 0;
+}
+
+static int declare(struct context *c, const struct ast_name *name, void *value)
+{
+    struct str key = name_key(&c->resolve->arena, name->text);
+    if (map_get(&c->owner->names, key))
+        return wit_fail(name->pos, c->err, "`%.*s` is defined more than once (case does not count)",
+                        STR_ARG(name->text));
+    map_put(&c->owner->names, key, value);
+    return 0;
+}
+
+static int declare_type(struct context *c, const struct ast_item *ast, const struct ast_name *name,
+                        struct typedef_node **out)
+{
+    struct typedef_node *node = arena_new(&c->resolve->arena, struct typedef_node);
+    node->pub.name = name->text;
+    node->pub.docs = ast->docs;
+    node->pub.stability = ast->stability;
+    node->pub.interface = c->owner->interface;
+    node->owner = c->owner;
+    node->pos = name->pos;
+    *vec_push(&c->owner->types) = node;
+    *out = node;
+    return declare(c, name, node);
+}
+
+static int declare_use(struct context *c, const struct ast_item *ast)
+{
+    struct decl *decl;
+    int r = scope_find(c->resolve, c->owner->scope, &ast->path, AST_INTERFACE, &decl, c->err);
+    for (struct ast_rename *name = ast->renames; name && r == 0; name = name->next) {
+        struct typedef_node *node;
+        r = declare_type(c, ast, &name->to, &node);
+        node->source = &name->from;
+        node->used = decl->interface;
+        node->pub.is_use = true;
+        // What was used comes first in the order of dependency, so it is resolved.
+        if (r == 0)
+            r = owner_typedef(c->resolve, node, 1, c->err);
+    }
+    return r;
+}
+
+static int declare_item(struct context *c, const struct ast_item *ast)
+{
+    struct typedef_node *node;
+    int r;
+    switch (ast->kind) {
+    case AST_USE:
+        return declare_use(c, ast);
+    case AST_ALIAS:
+    case AST_RECORD:
+    case AST_VARIANT:
+    case AST_ENUM:
+    case AST_FLAGS:
+    case AST_RESOURCE:
+        r = declare_type(c, ast, &ast->name, &node);
+        node->ast = ast;
+        return r;
+    case AST_FUNC:
+        return declare(c, &ast->name, c->owner);
+    case AST_IMPORT:
+    case AST_EXPORT:
+    case AST_INCLUDE:
+        break;
+    }
+    return 0;
+}
+
+static struct str func_symbol(struct arena *arena, const struct ast_func *ast,
+                              const struct typedef_node *resource)
+{
+    switch (ast->kind) {
+    case WIT_FUNC_METHOD:
+    case WIT_FUNC_STATIC:
+        return arena_printf(arena, "[%s]%.*s.%.*s",
+                            ast->kind == WIT_FUNC_METHOD ? "method" : "static",
+                            STR_ARG(resource->pub.name), STR_ARG(ast->name.text));
+    case WIT_FUNC_CONSTRUCTOR:
+        return arena_printf(arena, "[constructor]%.*s", STR_ARG(resource->pub.name));
+    case WIT_FUNC_FREE:
+        break;
+    }
+    return ast->name.text;
+}
+
+static int func_params(struct context *c, const struct ast_func *ast,
+                       const struct typedef_node *resource, struct func_type *type)
+{
+    bool has_self = ast->kind == WIT_FUNC_METHOD;
+    struct type_field *params =
+        arena_new_array(&c->resolve->arena, struct type_field, ast->params.count + has_self);
+    struct resolved whole = {0};
+    if (has_self) {
+        struct ast_type self = {.form = AST_TYPE_BUILTIN,
+                                .kind = TYPE_BORROW,
+                                .name = {resource->pub.name, resource->pos},
+                                .pos = resource->pos};
+        params[0].name = STR("self");
+        int r = resolve_part(c, &self, 0, &params[0].type, &whole);
+        if (r < 0)
+            return r;
+        for (const struct ast_field *f = ast->params.first; f; f = f->next)
+            if (str_is(f->name.text, "self"))
+                return wit_fail(f->name.pos, c->err, "a method has a parameter `self` already");
+    }
+    type->params = params;
+    type->param_count = ast->params.count + has_self;
+    return resolve_fields(c, &ast->params, 0, params + has_self, &whole);
+}
+
+static int func_result(struct context *c, const struct ast_func *ast,
+                       const struct typedef_node *resource, struct func_type *type)
+{
+    if (!ast->result) {
+        if (ast->kind == WIT_FUNC_CONSTRUCTOR)
+            type->result = resource->node;
+        return 0;
+    }
+    struct resolved whole = {0};
+    int r = resolve_part(c, ast->result, 0, &type->result, &whole);
+    if (r < 0)
+        return r;
+    if (whole.has_borrow)
+        return wit_fail(ast->result->pos, c->err, "a function does not return borrowed handles");
+    const struct type *ok = type->result;
+    if (ast->kind != WIT_FUNC_CONSTRUCTOR)
+        return 0;
+    if (ok->kind != TYPE_RESULT || !ok->element || ok->element->kind != TYPE_OWN ||
+        ok->element->resource != resource->pub.resource)
+        return wit_fail(ast->result->pos, c->err,
+                        "a constructor returns nothing or result<%.*s, ...>",
+                        STR_ARG(resource->pub.name));
+    return 0;
+}
+
+int owner_func(struct wit_resolve *resolve, struct owner *owner, const struct ast_func *ast,
+               const struct typedef_node *resource, struct wit_func **out, struct error *err)
+{
+    struct context c = {resolve, owner, err};
+    struct wit_func *func = arena_new(&resolve->arena, struct wit_func);
+    func->name = ast->kind == WIT_FUNC_CONSTRUCTOR ? resource->pub.name : ast->name.text;
+    func->symbol = func_symbol(&resolve->arena, ast, resource);
+    func->docs = ast->docs;
+    func->stability = ast->stability;
+    func->kind = ast->kind;
+    func->resource = resource ? &resource->pub : NULL;
+    func->type.is_async = ast->is_async;
+    int r = func_params(&c, ast, resource, &func->type);
+    if (r == 0)
+        r = func_result(&c, ast, resource, &func->type);
+    if (r == 0)
+        *out = func;
+    return r;
+}
+
+static int check_since(struct context *c, const struct wit_stability *stability, struct wit_pos pos)
+{
+    const struct package *package = c->owner->scope->package;
+    if ((stability->since.len > 0 || stability->deprecated.len > 0) &&
+        package->pub.version.len == 0)
+        return wit_fail(pos, c->err,
+                        "`@since` and `@deprecated` name a version, but package `%.*s` has none",
+                        STR_ARG(package->id));
+    return 0;
+}
+
+// The functions of a resource; a name is there once (constructor: one).
+static int resource_funcs(struct context *c, const struct ast_item *item)
+{
+    _cleanup_(map_done) struct map seen = {0};
+    struct typedef_node *resource =
+        map_get(&c->owner->names, name_key(&c->resolve->arena, item->name.text));
+    for (const struct ast_func *ast = item->funcs; ast; ast = ast->next) {
+        int r = check_since(c, &ast->stability, ast->stability_pos);
+        if (r < 0)
+            return r;
+        if (!resolve_enabled(c->resolve, &ast->stability))
+            continue;
+        struct str key = ast->kind == WIT_FUNC_CONSTRUCTOR
+                             ? STR("(constructor)")
+                             : name_key(&c->resolve->arena, ast->name.text);
+        if (map_put(&seen, key, resource))
+            return wit_fail(ast->name.pos, c->err,
+                            ast->kind == WIT_FUNC_CONSTRUCTOR
+                                ? "resource `%.*s` has two constructors"
+                                : "resource `%.*s` has two functions of this name",
+                            STR_ARG(item->name.text));
+        struct wit_func *func;
+        if ((r = owner_func(c->resolve, c->owner, ast, resource, &func, c->err)) < 0)
+            return r;
+        *vec_push(&c->owner->funcs) = func;
+    }
+    return 0;
+}
+
+static int item_funcs(struct context *c, const struct ast_item *item)
+{
+    if (item->kind == AST_RESOURCE)
+        return resource_funcs(c, item);
+    if (item->kind != AST_FUNC)
+        return 0;
+    struct wit_func *func;
+    int r = owner_func(c->resolve, c->owner, item->funcs, NULL, &func, c->err);
+    if (r == 0)
+        *vec_push(&c->owner->funcs) = func;
+    return r;
+}
+
+int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct ast_item *items,
+                  struct error *err)
+{
+    struct context c = {resolve, owner, err};
+    const struct ast_item *item;
+    int r = 0;
+    for (item = items; item && r == 0; item = item->next) {
+        r = check_since(&c, &item->stability, item->stability_pos);
+        if (r == 0 && resolve_enabled(resolve, &item->stability))
+            r = declare_item(&c, item);
+    }
+    for (size_t i = 0; i < owner->types.len && r == 0; i++)
+        r = owner_typedef(resolve, owner->types.items[i], 0, err);
+    for (item = items; item && r == 0; item = item->next)
+        if (resolve_enabled(resolve, &item->stability))
+            r = item_funcs(&c, item);
+    return r;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: Apache-2.0
+// Names of packages, interfaces and worlds (WIT.md "Item: use", "Package declaration").
+#include "wit/model.h"
+
+#include <errno.h>
+
+// Top-level `use` of a name that is itself a top-level `use`, and so on.
+#define TOP_USE_CHAIN_MAX 100
+
+bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability)
+{
+    return stability->feature.len == 0 || resolve->all_features ||
+           map_get(&resolve->features, stability->feature) != NULL;
+}
+
+struct str package_id(struct arena *arena, struct str ns, struct str name, struct str version)
+{
+    return arena_printf(arena, "%.*s:%.*s%s%.*s", STR_ARG(ns), STR_ARG(name),
+                        version.len > 0 ? "@" : "", STR_ARG(version));
+}
+
+struct str interface_id(struct arena *arena, const struct wit_package *package, struct str name)
+{
+    return arena_printf(arena, "%.*s:%.*s/%.*s%s%.*s", STR_ARG(package->ns), STR_ARG(package->name),
+                        STR_ARG(name), package->version.len > 0 ? "@" : "",
+                        STR_ARG(package->version));
+}
+
+struct str name_key(struct arena *arena, struct str name)
+{
+    char *copy = arena_alloc(arena, name.len + 1);
+    for (size_t i = 0; i < name.len; i++)
+        copy[i] = ascii_lower(name.data[i]);
+    return str_of(copy, name.len);
+}
+
+static int check_since(const struct package *package, const struct ast_decl *ast, struct error *err)
+{
+    if (ast->stability.since.len > 0 && package->pub.version.len == 0)
+        return wit_fail(ast->stability_pos, err,
+                        "`@since` names a version, but package `%.*s` has none",
+                        STR_ARG(package->id));
+    return 0;
+}
+
+struct interface *interface_new(struct wit_resolve *resolve, struct scope *scope,
+                                const struct ast_name *name, struct str id)
+{
+    struct interface *interface = arena_new(&resolve->arena, struct interface);
+    interface->pub.name = interface->pub.docs = STR_EMPTY;
+    interface->pub.package = &scope->package->pub;
+    interface->pub.id = id;
+    interface->pos = name->pos;
+    interface->owner.interface = &interface->pub;
+    interface->owner.scope = scope;
+    *vec_push(&resolve->interfaces) = interface;
+    return interface;
+}
+
+static struct decl *decl_new(struct wit_resolve *resolve, struct scope *scope,
+                             const struct ast_decl *ast)
+{
+    struct decl *decl = arena_new(&resolve->arena, struct decl);
+    decl->ast = ast;
+    decl->scope = scope;
+    decl->gated = !resolve_enabled(resolve, &ast->stability);
+    *vec_push(&resolve->decls) = decl;
+    *vec_push(&scope->package->order) = decl;
+    if (ast->kind == AST_WORLD) {
+        struct world *world = decl->world = arena_new(&resolve->arena, struct world);
+        world->pub.name = ast->name.text;
+        world->pub.docs = ast->docs;
+        world->pub.stability = ast->stability;
+        world->pub.package = &scope->package->pub;
+        world->pos = ast->name.pos;
+        world->owner.scope = scope;
+    } else {
+        decl->interface =
+            interface_new(resolve, scope, &ast->name,
+                          interface_id(&resolve->arena, &scope->package->pub, ast->name.text));
+        decl->interface->pub.name = ast->name.text;
+        decl->interface->pub.docs = ast->docs;
+        decl->interface->pub.stability = ast->stability;
+    }
+    return decl;
+}
+
+static int index_decls(struct wit_resolve *resolve, struct scope *scope, struct error *err)
+{
+    struct package *package = scope->package;
+    for (const struct ast_decl *ast = scope->ast->decls; ast; ast = ast->next) {
+        if (ast->kind == AST_TOP_USE)
+            continue;
+        if (map_get(&package->decls, ast->name.text))
+            return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in package `%.*s`",
+                            STR_ARG(ast->name.text), STR_ARG(package->id));
+        int r = check_since(package, ast, err);
+        if (r < 0)
+            return r;
+        map_put(&package->decls, ast->name.text, decl_new(resolve, scope, ast));
+    }
+    return 0;
+}
+
+static int index_uses(struct scope *scope, struct error *err)
+{
+    for (struct ast_decl *ast = scope->ast->decls; ast; ast = ast->next) {
+        if (ast->kind != AST_TOP_USE)
+            continue;
+        const struct decl *other = map_get(&scope->package->decls, ast->name.text);
+        if (map_get(&scope->uses, ast->name.text) || (other && other->scope == scope))
+            return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in this file",
+                            STR_ARG(ast->name.text));
+        map_put(&scope->uses, ast->name.text, ast);
+    }
+    return 0;
+}
+
+int scope_index(struct wit_resolve *resolve, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < resolve->order.len && r == 0; i++) {
+        struct package *package = resolve->order.items[i];
+        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
+            r = index_decls(resolve, package->scopes.items[k], err);
+        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
+            r = index_uses(package->scopes.items[k], err);
+    }
+    return r;
+}
+
+// "; known: wasi:io@0.2.0, wasi:io@0.2.1", or nothing.
+static struct str known_versions(struct arena *arena, const struct package *package)
+{
+    struct str out = STR_EMPTY;
+    for (unsigned n = 0; package && n < 8; package = package->next_version, n++)
+        out = arena_printf(arena, "%.*s%s%.*s", STR_ARG(out),
+                           n ? ", " : "; known: ", STR_ARG(package->id));
+    return out;
+}
+
+// A package by exact id; without a version the only one of that name.
+static int find_package(struct wit_resolve *resolve, const struct ast_path *path,
+                        struct package **out, struct error *err)
+{
+    struct arena *arena = &resolve->arena;
+    struct str id = package_id(arena, path->ns, path->package, path->version);
+    struct package *exact = map_get(&resolve->packages, id);
+    struct package *any =
+        map_get(&resolve->names, package_id(arena, path->ns, path->package, STR_EMPTY));
+    if (!exact && any && path->version.len == 0) {
+        if (any->next_version)
+            return wit_fail(path->name.pos, err,
+                            "package `%.*s` is there in several versions, name one%.*s",
+                            STR_ARG(id), STR_ARG(known_versions(arena, any)));
+        exact = any;
+    }
+    if (!exact)
+        return wit_fail(path->name.pos, err, "package `%.*s` not found%.*s", STR_ARG(id),
+                        STR_ARG(known_versions(arena, any)));
+    *out = exact;
+    return 0;
+}
+
+// Follows top-level `use` names until the path names a declaration.
+static int follow(struct wit_resolve *resolve, struct scope *scope, const struct ast_path *path,
+                  struct decl **out, struct error *err)
+{
+    const struct ast_path *at = path;
+    struct package *package = scope->package;
+    for (unsigned n = 0; at->ns.len == 0; n++) {
+        const struct ast_decl *use = map_get(&scope->uses, at->name.text);
+        if (!use)
+            break;
+        if (n == TOP_USE_CHAIN_MAX)
+            return wit_fail(path->name.pos, err, "`%.*s` is defined by itself through `use`",
+                            STR_ARG(path->name.text));
+        bool same = use->path.ns.len == 0 && str_eq(use->path.name.text, at->name.text);
+        at = &use->path;
+        if (same)
+            break;
+    }
+    if (at->ns.len > 0) {
+        int r = find_package(resolve, at, &package, err);
+        if (r < 0)
+            return r;
+    }
+    *out = map_get(&package->decls, at->name.text);
+    if (!*out)
+        return wit_fail(at->name.pos, err,
+                        "interface or world `%.*s` does not exist in package `%.*s`",
+                        STR_ARG(at->name.text), STR_ARG(package->id));
+    return 0;
+}
+
+int scope_find(struct wit_resolve *resolve, struct scope *scope, const struct ast_path *path,
+               enum ast_decl_kind kind, struct decl **out, struct error *err)
+{
+    struct decl *decl = NULL;
+    int r = follow(resolve, scope, path, &decl, err);
+    if (r < 0)
+        return r;
+    if (decl->ast->kind != kind)
+        return wit_fail(path->name.pos, err, "`%.*s` is %s, not %s", STR_ARG(path->name.text),
+                        kind == AST_WORLD ? "an interface" : "a world",
+                        kind == AST_WORLD ? "a world" : "an interface");
+    if (decl->gated)
+        return wit_fail(path->name.pos, err,
+                        "`%.*s` needs the feature `%.*s`, which is not enabled",
+                        STR_ARG(path->name.text), STR_ARG(decl->ast->stability.feature));
+    *out = decl;
+    return 0;
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// Interfaces and worlds from their syntax (WIT.md "WIT Worlds", "Union of Worlds with `include`").
+#include "wit/model.h"
+
+#include <errno.h>
+
+static void publish_interface(struct wit_resolve *resolve, struct interface *interface)
+{
+    struct owner *owner = &interface->owner;
+    const struct wit_typedef **types =
+        arena_new_array(&resolve->arena, const struct wit_typedef *, owner->types.len + 1);
+    for (size_t i = 0; i < owner->types.len; i++) {
+        types[i] = &owner->types.items[i]->pub;
+        if (owner->types.items[i]->used)
+            *vec_push(&interface->deps) = owner->types.items[i]->used;
+    }
+    const struct wit_func **funcs =
+        arena_new_array(&resolve->arena, const struct wit_func *, owner->funcs.len + 1);
+    for (size_t i = 0; i < owner->funcs.len; i++)
+        funcs[i] = owner->funcs.items[i];
+    interface->pub.types = types;
+    interface->pub.type_count = (uint32_t)owner->types.len;
+    interface->pub.funcs = funcs;
+    interface->pub.func_count = (uint32_t)owner->funcs.len;
+}
+
+int interface_resolve(struct wit_resolve *resolve, struct interface *interface,
+                      const struct ast_item *items, struct error *err)
+{
+    int r = owner_resolve(resolve, &interface->owner, items, err);
+    if (r == 0)
+        publish_interface(resolve, interface);
+    return r;
+}
+
+struct builder {
+    struct wit_resolve *resolve;
+    struct world *world;
+    struct scope *scope;
+    struct error *err;
+};
+
+static const char *item_word(enum wit_item_kind kind)
+{
+    static const char *const words[] = {
+        [WIT_ITEM_INTERFACE] = "an interface",
+        [WIT_ITEM_FUNC] = "a function",
+        [WIT_ITEM_TYPE] = "a type",
+    };
+    return words[kind];
+}
+
+static bool is_same_item(const struct wit_world_item *a, const struct wit_world_item *b)
+{
+    return a->kind == b->kind && a->interface == b->interface && a->func == b->func &&
+           a->type == b->type;
+}
+
+// Adds an import or export. The same one twice is one when `merge`, else an error.
+static int add_item(struct builder *b, bool is_export, const struct wit_world_item *item,
+                    struct wit_pos pos, bool merge)
+{
+    struct world *world = b->world;
+    struct map *names = is_export ? &world->export_names : &world->import_names;
+    struct str key = name_key(&b->resolve->arena, item->name);
+    uintptr_t index = (uintptr_t)map_get(names, key);
+    if (index == 0) {
+        if (is_export) {
+            *vec_push(&world->exports) = *item;
+            index = world->exports.len;
+        } else {
+            *vec_push(&world->imports) = *item;
+            index = world->imports.len;
+        }
+        map_put(names, key, (void *)index);
+        return 0;
+    }
+    const struct wit_world_item *former =
+        is_export ? &world->exports.items[index - 1] : &world->imports.items[index - 1];
+    if (merge && is_same_item(former, item))
+        return 0;
+    return wit_fail(pos, b->err, "%s `%.*s` of world `%.*s` is there already, as %s",
+                    is_export ? "export" : "import", STR_ARG(item->name), STR_ARG(world->pub.name),
+                    item_word(former->kind));
+}
+
+static int extern_interface(struct builder *b, const struct ast_item *ast,
+                            struct wit_world_item *item)
+{
+    item->kind = WIT_ITEM_INTERFACE;
+    if (ast->has_body) {
+        struct interface *interface =
+            interface_new(b->resolve, b->scope, &ast->name, ast->name.text);
+        interface->pub.docs = ast->docs;
+        interface->pub.stability = ast->stability;
+        item->interface = &interface->pub;
+        return interface_resolve(b->resolve, interface, ast->body, b->err);
+    }
+    struct decl *decl;
+    int r = scope_find(b->resolve, b->scope, &ast->path, AST_INTERFACE, &decl, b->err);
+    if (r < 0)
+        return r;
+    item->interface = &decl->interface->pub;
+    if (item->name.len == 0)
+        item->name = item->interface->id;
+    return 0;
+}
+
+static int add_extern(struct builder *b, const struct ast_item *ast)
+{
+    struct wit_world_item item = {
+        .name = ast->name.text, .docs = ast->docs, .stability = ast->stability};
+    int r;
+    if (ast->funcs) {
+        struct wit_func *func;
+        item.kind = WIT_ITEM_FUNC;
+        r = owner_func(b->resolve, &b->world->owner, ast->funcs, NULL, &func, b->err);
+        item.func = r == 0 ? func : NULL;
+    } else {
+        r = extern_interface(b, ast, &item);
+    }
+    struct wit_pos pos = ast->name.text.len > 0 ? ast->name.pos : ast->path.name.pos;
+    return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, false);
+}
+
+static const struct ast_rename *find_rename(const struct ast_rename *renames, struct str name)
+{
+    while (renames && !str_eq(renames->from.text, name))
+        renames = renames->next;
+    return renames;
+}
+
+static int include_items(struct builder *b, const struct ast_item *ast, bool is_export,
+                         const struct wit_world_item *items, size_t count)
+{
+    int r = 0;
+    for (size_t i = 0; i < count && r == 0; i++) {
+        struct wit_world_item item = items[i];
+        const struct ast_rename *rename = find_rename(ast->renames, item.name);
+        if (rename)
+            item.name = rename->to.text;
+        r = add_item(b, is_export, &item, ast->path.name.pos, true);
+    }
+    return r;
+}
+
+static int add_include(struct builder *b, const struct ast_item *ast)
+{
+    struct decl *decl;
+    int r = scope_find(b->resolve, b->scope, &ast->path, AST_WORLD, &decl, b->err);
+    if (r < 0)
+        return r;
+    const struct world *from = decl->world;
+    for (const struct ast_rename *n = ast->renames; n; n = n->next) {
+        struct str key = name_key(&b->resolve->arena, n->from.text);
+        if (!map_get(&from->import_names, key) && !map_get(&from->export_names, key))
+            return wit_fail(n->from.pos, b->err, "world `%.*s` has no import or export `%.*s`",
+                            STR_ARG(from->pub.name), STR_ARG(n->from.text));
+    }
+    r = include_items(b, ast, false, from->imports.items, from->imports.len);
+    return r < 0 ? r : include_items(b, ast, true, from->exports.items, from->exports.len);
+}
+
+// Types of a world, and the functions of its resources, are imports.
+static int add_types(struct builder *b)
+{
+    struct owner *owner = &b->world->owner;
+    int r = 0;
+    for (size_t i = 0; i < owner->types.len && r == 0; i++) {
+        const struct typedef_node *node = owner->types.items[i];
+        struct wit_world_item item = {.kind = WIT_ITEM_TYPE,
+                                      .name = node->pub.name,
+                                      .docs = node->pub.docs,
+                                      .stability = node->pub.stability,
+                                      .type = &node->pub};
+        r = add_item(b, false, &item, node->pos, false);
+    }
+    for (size_t i = 0; i < owner->funcs.len && r == 0; i++) {
+        const struct wit_func *func = owner->funcs.items[i];
+        struct wit_world_item item = {.kind = WIT_ITEM_FUNC,
+                                      .name = func->symbol,
+                                      .docs = func->docs,
+                                      .stability = func->stability,
+                                      .func = func};
+        r = add_item(b, false, &item, b->world->pos, false);
+    }
+    return r;
+}
+
+int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *err)
+{
+    struct world *world = decl->world;
+    struct builder b = {resolve, world, decl->scope, err};
+    int r = owner_resolve(resolve, &world->owner, decl->ast->items, err);
+    if (r == 0)
+        r = add_types(&b);
+    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next) {
+        if (!resolve_enabled(resolve, &ast->stability))
+            continue;
+        if (ast->kind == AST_IMPORT || ast->kind == AST_EXPORT)
+            r = add_extern(&b, ast);
+        else if (ast->kind == AST_INCLUDE)
+            r = add_include(&b, ast);
+    }
+    return r < 0 ? r : world_elaborate(resolve, world, err);
+}
