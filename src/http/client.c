@@ -166,20 +166,32 @@ static void (*take_event(struct http_client_request *request))(void *user)
     return NULL;
 }
 
+static void release(struct http_client_request *request)
+{
+    byte_ring_done(&request->body);
+    arena_done(&request->head.arena);
+    arena_done(&request->trailers.arena);
+    vec_done(&request->head.fields);
+    vec_done(&request->trailers.fields);
+    free(request->failure_text);
+    free(request->target);
+    free(request);
+}
+
 static void on_events(struct loop_defer *defer)
 {
     struct http_client_request *request = container_of(defer, struct http_client_request, defer);
-    bool gone = false;
     if (request->pending & EVENT_UNPAUSE) {
         request->pending &= ~(unsigned)EVENT_UNPAUSE;
         unpause(request);
     }
-    request->gone = &gone;
+    request->in_event = true;
     void (*callback)(void *user);
-    while (!gone && (callback = take_event(request)))
+    while (!request->freed && (callback = take_event(request)))
         callback(request->user);
-    if (!gone)
-        request->gone = NULL;
+    request->in_event = false;
+    if (request->freed)
+        release(request);
 }
 
 // ---- start --------------------------------------------------------------------------------------
@@ -336,20 +348,14 @@ void http_client_request_free(struct http_client_request *request)
 {
     if (!request)
         return;
-    if (request->gone)
-        *request->gone = true;
     detach(request);
     loop_defer_cancel(request->client->loop, &request->defer);
     loop_timer_done(&request->timer);
     request->client->request_count--;
-    byte_ring_done(&request->body);
-    arena_done(&request->head.arena);
-    arena_done(&request->trailers.arena);
-    vec_done(&request->head.fields);
-    vec_done(&request->trailers.fields);
-    free(request->failure_text);
-    free(request->target);
-    free(request);
+    if (request->in_event)
+        request->freed = true;
+    else
+        release(request);
 }
 
 // ---- bodies -------------------------------------------------------------------------------------

@@ -78,9 +78,9 @@ _must_use_ int http_client_start(struct http_client *client,
 void http_client_request_free(struct http_client_request *request);
 
 // Body of the request. Budget in bytes; write copies all of data and returns 0, or takes nothing:
-// -ENOBUFS over the budget, -EMSGSIZE over the content length, -EPIPE when the response ended or the
-// method is HEAD (the budget is above 0 then, so that a waiting writer learns of it). -EMSGSIZE from
-// write_end when the content length was not reached: the request fails.
+// -ENOBUFS over the budget, -EMSGSIZE over the content length, -EPIPE when the response ended or
+// the method is HEAD (the budget is above 0 then, so that a waiting writer learns of it). -EMSGSIZE
+// from write_end when the content length was not reached: the request fails.
 size_t http_client_write_budget(const struct http_client_request *request);
 _must_use_ int http_client_write(struct http_client_request *request, struct str data);
 _must_use_ int http_client_write_end(struct http_client_request *request);

@@ -63,7 +63,8 @@ struct http_client_request {
 
     struct loop_defer defer;
     unsigned pending; // enum request_event
-    bool *gone;       // set when the request is freed from its own event
+    bool in_event;
+    bool freed; // from its own event, whose end releases it
 
     bool sends_body; // also an empty one that is announced
     struct byte_ring upload;

@@ -103,12 +103,11 @@ static size_t note_framing(struct http_client_request *request, struct str name,
 
 static void put_field(struct field_block *block, struct str name, struct str value)
 {
-    struct http_field *field = vec_push(&block->fields);
     char *lower = arena_alloc(&block->arena, name.len);
     for (size_t i = 0; i < name.len; i++)
         lower[i] = ascii_lower(name.data[i]);
-    field->name = str_of(lower, name.len);
-    field->value = arena_str(&block->arena, value);
+    struct str copy = arena_str(&block->arena, value);
+    *vec_push(&block->fields) = (struct http_field){str_of(lower, name.len), copy};
 }
 
 static size_t add_field(struct http_client_request *request, struct str line)
