@@ -22,14 +22,15 @@
         memset((vec), 0, sizeof(*(vec)));                                                          \
     } while (0)
 
+// The array's pointer under whatever type its elements have.
+typedef char *vec_items_ __attribute__((may_alias));
+
 static inline void *vec_push_(void *items_ptr, size_t *len, size_t *cap, size_t size)
 {
-    char *items;
-    memcpy(&items, items_ptr, sizeof(items));
+    vec_items_ *items = items_ptr;
     if (*len == *cap) {
         *cap = *cap ? *cap * 2 : 8;
-        items = mem_realloc_array(items, *cap, size);
-        memcpy(items_ptr, &items, sizeof(items));
+        *items = mem_realloc_array(*items, *cap, size);
     }
-    return memset(items + size * (*len)++, 0, size);
+    return memset(*items + size * (*len)++, 0, size);
 }
