@@ -2,10 +2,7 @@
 #include "engine/internal.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-
-#include "base/buf.h"
+#include "base/file.h"
 
 static int compile_modules(struct program *program, struct error *err)
 {
@@ -49,34 +46,10 @@ int program_new(struct engine *engine, struct str bytes, struct program **out, s
     return 0;
 }
 
-static int read_file(const char *path, struct buf *content, struct error *err)
-{
-    _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat info;
-    if (fd < 0 || fstat(fd, &info) < 0)
-        return error_set_errno(err, -errno, "open %s", path);
-    if (S_ISDIR(info.st_mode))
-        return error_set(err, -EISDIR, "%s is a folder, not a component", path);
-    int rc = S_ISREG(info.st_mode) ? buf_reserve(content, (size_t)info.st_size) : 0;
-    for (ssize_t got = 1; rc == 0 && got > 0;) {
-        rc = buf_reserve(content, 65536);
-        if (rc < 0)
-            break;
-        got = read(fd, content->data + content->len, content->cap - content->len);
-        if (got < 0 && errno != EINTR)
-            return error_set_errno(err, -errno, "read %s", path);
-        content->len += got > 0 ? (size_t)got : 0;
-    }
-    if (rc < 0)
-        return error_set(err, -EFBIG, "%s is larger than the limit of %zu bytes", path,
-                         COMPONENT_BYTES_MAX);
-    return 0;
-}
-
 int program_load(struct engine *engine, const char *path, struct program **out, struct error *err)
 {
-    BUF(content, COMPONENT_BYTES_MAX + 65536);
-    int rc = read_file(path, &content, err);
+    BUF(content, COMPONENT_BYTES_MAX);
+    int rc = file_read(path, &content, err);
     if (rc < 0)
         return rc;
     rc = program_new(engine, buf_str(&content), out, err);
