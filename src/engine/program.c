@@ -2,6 +2,7 @@
 #include "engine/internal.h"
 
 #include <errno.h>
+
 #include "base/file.h"
 
 static int compile_modules(struct program *program, struct error *err)
