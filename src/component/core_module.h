@@ -28,24 +28,47 @@ struct core_export {
     const struct core_func_type *func; // kind CORE_FUNC
 };
 
+// Section ids of a core module.
+enum core_section {
+    CORE_SECTION_CUSTOM,
+    CORE_SECTION_TYPE,
+    CORE_SECTION_IMPORT,
+    CORE_SECTION_FUNCTION,
+    CORE_SECTION_TABLE,
+    CORE_SECTION_MEMORY,
+    CORE_SECTION_GLOBAL,
+    CORE_SECTION_EXPORT,
+    CORE_SECTION_START,
+    CORE_SECTION_ELEMENT,
+    CORE_SECTION_CODE,
+    CORE_SECTION_DATA,
+    CORE_SECTION_DATA_COUNT,
+    CORE_SECTION_TAG,
+};
+#define CORE_SECTION_KINDS (CORE_SECTION_TAG + 1)
+
 struct core_module {
-    struct str bytes; // the binary, borrowed
+    struct str bytes;                        // the binary, borrowed
+    struct str sections[CORE_SECTION_KINDS]; // contents; custom sections are left out
+    // Types by index; those that are no function types have params.data NULL.
     const struct core_func_type *types;
     uint32_t type_count;
     const struct core_import *imports;
     uint32_t import_count;
     const struct core_export *exports;
     uint32_t export_count;
+    const uint32_t *exports_by_name; // indices of `exports`, sorted
     // Type of each function, imports first.
     const struct core_func_type **funcs;
     uint32_t func_count;
     uint32_t imported_func_count;
     bool has_start;
-    uint32_t start;            // function index
-    uint64_t memory_min_pages; // of its first defined memory; 0 without
-    bool has_active_elements;  // writes a table (own or imported) when instantiated
-    bool has_active_data;      // writes a memory (own or imported) when instantiated
-    bool writes_imports;       // active segments that target an imported table or memory
+    uint32_t start;                // function index
+    uint32_t counts[CORE_TAG + 1]; // length of each index space, imports included
+    uint64_t memory_min_pages;     // of its first defined memory; 0 without
+    bool has_active_elements;      // writes a table (own or imported) when instantiated
+    bool has_active_data;          // writes a memory (own or imported) when instantiated
+    bool writes_imports;           // active segments that target an imported table or memory
 };
 
 // Decodes and checks the outline of a core module; slices refer to `bytes`. The error says the byte

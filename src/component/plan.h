@@ -92,8 +92,9 @@ struct plan_step {
     uint32_t instance;
     const struct core_ref *args; // one per import of the module, in the order of its imports
     uint32_t arg_count;
-    // Instantiation has no effect that others see and nobody needs the instance before one of its
-    // functions is called through a trampoline: it may be put off until then.
+    // Instantiation has no effect that others see, and the instance is reached only by what is
+    // called through the host: a TRAMPOLINE_FORWARD or a realloc option. It may be put off until
+    // then. Its own arguments come from steps that are not lazy, before or after it in the list.
     bool is_lazy;
     uint32_t func; // STEP_CALL
 };
@@ -112,7 +113,8 @@ struct plan_export {
 };
 
 struct plan {
-    struct arena arena; // owns all below, and a copy of nothing: module bytes stay in the component
+    // Owns all below but `resources`, and a copy of nothing: module bytes stay in the component.
+    struct arena arena;
     struct plan_module *modules;
     uint32_t module_count;
     struct plan_step *steps;
@@ -142,6 +144,10 @@ struct component; // decoded component, component/component.h
 _must_use_ int plan_new(const struct component *component, struct plan **out, struct error *err);
 void plan_free(struct plan *plan);
 
+// The plan as text for tests and debugging; what does not fit `out` aborts (buf_putf()).
+struct buf;
+void plan_dump(const struct plan *plan, struct buf *out);
+
 // The export with this interface name (a version may be left out: any compatible one) and function
 // name; NULL when there is none.
 const struct plan_export *plan_find_export(const struct plan *plan, struct str interface,
@@ -151,3 +157,6 @@ const struct plan_export *plan_find_export(const struct plan *plan, struct str i
 // ("wasi:io/streams@0.2.12"): the same name, and versions in the same track (equal major; equal
 // minor if major is 0; equal patch if both are 0; prereleases only by equality).
 bool interface_name_compatible(struct str want, struct str have);
+
+// The same, where a `want` without version takes any version.
+bool interface_name_matches(struct str want, struct str have);

@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "component/plan.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "component/planner.h"
+
+int plan_fail(struct planner *p, int code, const char *fmt, ...)
+{
+    char message[512];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(message, sizeof(message), fmt, args);
+    va_end(args);
+    if (!p->def)
+        return error_set(p->err, code, "component: %s", message);
+    return error_set(p->err, code, "component: byte 0x%zx: %s", p->def->offset, message);
+}
+
+int plan_charge(struct planner *p, uint32_t amount)
+{
+    if (amount > p->work_left)
+        return plan_fail(p, -E2BIG,
+                         "component is too large: its instantiation takes more than %u steps",
+                         PLAN_WORK_MAX);
+    p->work_left -= amount;
+    return 0;
+}
+
+static int plan_run(struct planner *p, const struct component *component)
+{
+    struct env *root;
+    int rc = plan_types_init(p);
+    if (rc == 0)
+        rc = plan_env_new(p, component, NULL, &root);
+    if (rc < 0)
+        return rc;
+    (void)plan_component_instance(p, root);
+    rc = plan_env_run(p, root);
+    p->def = NULL;
+    if (rc == 0)
+        rc = plan_drop_shims(p);
+    if (rc == 0)
+        rc = plan_finish(p, root);
+    return rc;
+}
+
+int plan_new(const struct component *component, struct plan **out, struct error *err)
+{
+    struct planner p = {
+        .scratch = ARENA_INIT(SIZE_MAX),
+        .plan = mem_new(struct plan),
+        .err = err,
+        .work_left = PLAN_WORK_MAX,
+    };
+    p.plan->arena = ARENA_INIT(SIZE_MAX);
+    // Types refer to resources by address, so their array is made at its full size; what is not
+    // used is never touched.
+    p.plan->resources = mem_new_array(struct plan_resource, PLAN_RESOURCES_MAX);
+    p.dtors = mem_new_array(const struct core_item *, PLAN_RESOURCES_MAX);
+    memset(p.dtors, 0, PLAN_RESOURCES_MAX * sizeof(struct core_item *));
+    int rc = plan_run(&p, component);
+    free(p.dtors);
+    vec_done(&p.steps);
+    vec_done(&p.trampolines);
+    arena_done(&p.scratch);
+    if (rc < 0) {
+        plan_free(p.plan);
+        return rc;
+    }
+    *out = p.plan;
+    return 0;
+}
+
+void plan_free(struct plan *plan)
+{
+    if (!plan)
+        return;
+    free(plan->resources);
+    arena_done(&plan->arena);
+    free(plan);
+}
+
+const struct plan_export *plan_find_export(const struct plan *plan, struct str interface,
+                                           struct str name)
+{
+    for (uint32_t i = 0; i < plan->export_count; i++) {
+        const struct plan_export *export = &plan->exports[i];
+        if (str_eq(export->name, name) && interface_name_matches(interface, export->interface))
+            return export;
+    }
+    return NULL;
+}
