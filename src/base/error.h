@@ -19,10 +19,10 @@ struct error {
 #define ERROR(name) _cleanup_(error_done) struct error name = {0, NULL}
 
 // Fills `err` (if not NULL, replacing what it held) and returns `code`.
-_must_use_ int error_set(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+int error_set(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 // The same, with ": strerror(-code)" appended.
-_must_use_ int error_set_errno(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
+int error_set_errno(struct error *err, int code, const char *fmt, ...) _printf_(3, 4);
 
 // Puts "context: " before the message; returns the error's code.
 int error_wrap(struct error *err, const char *fmt, ...) _printf_(2, 3);
