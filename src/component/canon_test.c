@@ -1,70 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-#include <errno.h>
-
-#include "component/canon.h"
+#include "component/guest_test.h"
 #include "testing/test.h"
-
-#define MEMORY_BYTES 65536
-
-// A guest of nothing but memory with an allocator that never frees.
-struct guest {
-    struct canon_call call;
-    struct handle_table handles;
-    struct arena arena;
-    struct error error;
-    uint32_t next;    // free memory
-    uint32_t answer;  // what realloc says when not 0
-    bool left_during; // may_leave was set during realloc
-    uint8_t memory[MEMORY_BYTES] __attribute__((aligned(16)));
-};
-
-static int guest_realloc(struct canon_call *call, uint32_t old, uint32_t old_size, uint32_t align,
-                         uint32_t size, uint32_t *out)
-{
-    struct guest *guest = container_of(call, struct guest, call);
-    guest->left_during |= call->may_leave;
-    uint32_t at = (guest->next + align - 1) & ~(align - 1);
-    *out = guest->answer ? guest->answer : at;
-    guest->next = at + size;
-    return 0;
-}
-
-static const struct canon_ops guest_ops = {.realloc = guest_realloc};
-
-static struct guest *guest_new(enum string_encoding encoding)
-{
-    struct guest *guest = mem_new(struct guest);
-    handle_table_init(&guest->handles);
-    guest->arena = ARENA_INIT(1 << 20);
-    guest->next = 1024;
-    guest->call = (struct canon_call){.memory = guest->memory,
-                                      .memory_size = MEMORY_BYTES,
-                                      .encoding = encoding,
-                                      .handles = &guest->handles,
-                                      .arena = &guest->arena,
-                                      .error = &guest->error,
-                                      .ops = &guest_ops,
-                                      .may_leave = true};
-    return guest;
-}
-
-static void guest_freep(struct guest **guest)
-{
-    handle_table_done(&(*guest)->handles);
-    arena_done(&(*guest)->arena);
-    error_done(&(*guest)->error);
-    free(*guest);
-}
-
-#define GUEST(name, encoding)                                                                      \
-    _cleanup_(guest_freep) struct guest *name = guest_new(encoding);                               \
-    struct canon_call *call = &name->call
-
-#define CHECK_TRAP(guest, rc, words)                                                               \
-    do {                                                                                           \
-        CHECK_INT((rc), -EFAULT);                                                                  \
-        CHECK_CONTAINS(error_text(&(guest)->error), words);                                        \
-    } while (0)
 
 // ---- memory -------------------------------------------------------------------------------------
 
@@ -74,11 +10,13 @@ TEST(views_are_checked_for_bounds_alignment_and_size)
     const void *data = NULL;
     CHECK_INT(canon_view(call, 16, 4, 8, 8, &data), 0);
     CHECK(data == guest->memory + 16);
-    CHECK_INT(canon_view(call, MEMORY_BYTES, 0, 8, 8, &data), 0);
-    CHECK_INT(canon_view(call, MEMORY_BYTES - 32, 4, 8, 8, &data), 0);
+    CHECK_INT(canon_view(call, GUEST_MEMORY_BYTES, 0, 8, 8, &data), 0);
+    CHECK_INT(canon_view(call, GUEST_MEMORY_BYTES - 32, 4, 8, 8, &data), 0);
     CHECK_TRAP(guest, canon_view(call, 12, 4, 8, 8, &data), "not aligned to 8");
-    CHECK_TRAP(guest, canon_view(call, MEMORY_BYTES - 24, 4, 8, 8, &data), "outside the memory");
-    CHECK_TRAP(guest, canon_view(call, MEMORY_BYTES + 8, 0, 8, 8, &data), "outside the memory");
+    CHECK_TRAP(guest, canon_view(call, GUEST_MEMORY_BYTES - 24, 4, 8, 8, &data),
+               "outside the memory");
+    CHECK_TRAP(guest, canon_view(call, GUEST_MEMORY_BYTES + 8, 0, 8, 8, &data),
+               "outside the memory");
     CHECK_TRAP(guest, canon_view(call, 0xfffffff8, 4, 8, 8, &data), "outside the memory");
     CHECK_TRAP(guest, canon_view(call, 8, 0xffffffff, 8, 8, &data), "longer than the limit");
     call->memory_size = UINT64_C(1) << 32;
@@ -96,7 +34,7 @@ TEST(allocation_checks_what_realloc_answers)
     CHECK_INT(ptr, 8);
     guest->answer = 1026;
     CHECK_TRAP(guest, canon_alloc(call, 4, 4, &ptr), "realloc returned a bad pointer");
-    guest->answer = MEMORY_BYTES - 4;
+    guest->answer = GUEST_MEMORY_BYTES - 4;
     CHECK_TRAP(guest, canon_alloc(call, 8, 4, &ptr), "outside the memory");
     CHECK_TRAP(guest, canon_lower_bytes(call, "", SIZE_MAX, 8, 8, &ptr, &len), "limit");
     CHECK_TRAP(guest, canon_lower_bytes(call, "", (size_t)1 << 28, 1, 1, &ptr, &len), "limit");
@@ -147,7 +85,8 @@ TEST(strings_that_are_ill_formed_trap)
     CHECK_TRAP(guest, canon_lift_string(call, 9, 1, &text), "not aligned");
     CHECK_TRAP(guest, canon_lift_string(call, 8, 0x80000001, &text), "longer than the limit");
     call->encoding = ENCODING_LATIN1_UTF16;
-    CHECK_TRAP(guest, canon_lift_string(call, MEMORY_BYTES - 2, 0x80000002, &text), "outside");
+    CHECK_TRAP(guest, canon_lift_string(call, GUEST_MEMORY_BYTES - 2, 0x80000002, &text),
+               "outside");
 }
 
 TEST(chars_are_scalar_values)

@@ -105,7 +105,9 @@ static void append_flat(struct type_layout *layout, const struct type_layout *pa
 // Adds one member behind `*end`. CanonicalABI.md "Element Size" (elem_size_record).
 static int append_member(struct type_layout *layout, uint64_t *end, const struct type *member)
 {
-    *end = align_up(*end, member->layout.align) + member->layout.size;
+    uint64_t start = align_up(*end, member->layout.align);
+    layout->has_padding |= start > *end || member->layout.has_padding;
+    *end = start + member->layout.size;
     if (*end > UINT32_MAX)
         return -EOVERFLOW;
     inherit(layout, &member->layout);
@@ -116,10 +118,11 @@ static int append_member(struct type_layout *layout, uint64_t *end, const struct
 
 static int finish_size(struct type_layout *layout, uint64_t end)
 {
-    end = align_up(end, layout->align);
-    if (end > UINT32_MAX)
+    uint64_t size = align_up(end, layout->align);
+    if (size > UINT32_MAX)
         return -EOVERFLOW;
-    layout->size = (uint32_t)end;
+    layout->has_padding |= size > end;
+    layout->size = (uint32_t)size;
     return 0;
 }
 
@@ -142,7 +145,7 @@ static int fixed_list_layout(const struct type *t, struct type_layout *layout)
     if (size > UINT32_MAX)
         return -EOVERFLOW;
     *layout = (struct type_layout){
-        .size = (uint32_t)size, .align = part->align, .is_plain = part->is_plain};
+        .size = (uint32_t)size, .is_plain = part->is_plain, .has_padding = part->has_padding};
     inherit(layout, part);
     for (uint32_t i = 0; i < t->length && part->flat_count > 0; i++) {
         append_flat(layout, part);

@@ -67,6 +67,7 @@ struct type_layout {
     bool has_handles;  // own, borrow, stream, future or error-context inside
     bool has_pointers; // string or list inside: values are not self-contained in their bytes
     bool is_plain;     // integers and floats only: every bit pattern is valid, copy is memcpy
+    bool has_padding;  // of a plain type: some of its bytes belong to no value
 };
 
 struct type {
