@@ -83,5 +83,8 @@ static inline void fd_closep(int *fd)
 // Overwrites memory that held a secret; not optimised away.
 void mem_wipe(void *data, size_t len);
 
-// Hands a NUL-terminated copy of `text` to callers that need one for the C library.
-#pragma GCC poison strcpy strcat sprintf vsprintf strtok atoi atol atoll gmtime localtime system
+// Names with a bounded or reentrant twin.
+#pragma GCC poison strcpy strcat strtok atoi atol atoll gmtime localtime system
+#ifndef sprintf // a macro where clang fortifies
+#pragma GCC poison sprintf vsprintf
+#endif
