@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "host/http_host.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+
+#include "base/log.h"
+#include "http/client.h"
+#include "http/server.h"
+#include "wasi/http.h"
+
+#define SPARE_REQUESTS_MAX 256
+
+struct worker;
+
+// One request with the instance that serves it.
+struct request {
+    struct request *next, **link; // of the worker's live ones, or of the spare list
+    struct worker *worker;
+    struct workload *workload;
+    struct wasi_http *http;
+    struct wasi wasi;
+    struct instance *instance;
+};
+
+struct worker {
+    struct http_host *host;
+    pthread_t thread;
+    struct loop *loop;
+    struct executor *executor;
+    struct http_client *client;
+    struct http_server *server;
+    struct workload *workload; // what new requests get; NULL: nothing yet
+    struct request *live;
+    struct request *spare;
+    uint32_t spare_count;
+    bool stopping;
+};
+
+struct http_host {
+    struct engine *engine;
+    struct worker *workers;
+    uint32_t worker_count;
+    uint64_t drain_ms;
+    char *url;
+};
+
+// ---- requests
+// ---------------------------------------------------------------------------------------
+
+static struct request *request_new(struct worker *worker)
+{
+    struct request *request = worker->spare;
+    if (request) {
+        worker->spare = request->next;
+        worker->spare_count--;
+    } else {
+        request = mem_new(struct request);
+        request->worker = worker;
+    }
+    request->next = worker->live;
+    request->link = &worker->live;
+    if (request->next)
+        request->next->link = &request->next;
+    worker->live = request;
+    request->workload = workload_ref(worker->workload);
+    request->instance = NULL;
+    return request;
+}
+
+static void stop_if_idle(struct worker *worker)
+{
+    if (worker->stopping && !worker->live)
+        loop_stop(worker->loop);
+}
+
+static void request_free(struct request *request)
+{
+    struct worker *worker = request->worker;
+    *request->link = request->next;
+    if (request->next)
+        request->next->link = request->link;
+    workload_unref(request->workload);
+    if (worker->spare_count < SPARE_REQUESTS_MAX) {
+        request->next = worker->spare;
+        worker->spare = request;
+        worker->spare_count++;
+    } else {
+        free(request);
+    }
+    stop_if_idle(worker);
+}
+
+static int handle(struct canon_call *call, void *arg)
+{
+    struct request *request = arg;
+    const void *func = workload_entry(request->workload);
+    int rc = instance_enter(call, func);
+    return rc < 0 ? rc : wasi_http_handle(call, func, request->http);
+}
+
+static void request_end(struct request *request, enum task_end end, const struct error *reason)
+{
+    ERROR(why);
+    if (wasi_http_finish(request->http, end, reason, NULL, &why) < 0)
+        log_warn("%s: %s", workload_name(request->workload), error_text(&why));
+    instance_free(request->instance);
+    wasi_done(&request->wasi);
+    request_free(request);
+}
+
+static void handled(void *arg, enum task_end end, const struct error *reason)
+{
+    request_end(arg, end, reason);
+}
+
+static void on_request(struct http_exchange *exchange, void *user)
+{
+    struct worker *worker = user;
+    if (!worker->workload) {
+        http_exchange_abort(exchange, 404);
+        return;
+    }
+    ERROR(err);
+    struct request *request = request_new(worker);
+    request->http = wasi_http_new(exchange, NULL, request);
+    wasi_init(&request->wasi, workload_wasi(request->workload), worker->loop, worker->client);
+    struct instance_options options = {.host = &request->wasi,
+                                       .limits = workload_limits(request->workload)};
+    int rc = instance_new(workload_linked(request->workload), worker->executor, &options,
+                          &request->instance, &err);
+    if (rc == 0)
+        rc = instance_run(request->instance, handle, handled, request, &err);
+    if (rc < 0)
+        request_end(request, TASK_TRAPPED, &err);
+}
+
+// ---- workers
+// ------------------------------------------------------------------------------------------
+
+static void *run_worker(void *arg)
+{
+    struct worker *worker = arg;
+    loop_run(worker->loop);
+    return NULL;
+}
+
+static int open_worker(struct worker *worker, const char *address, struct error *err)
+{
+    int rc = loop_new(&worker->loop, err);
+    if (rc < 0)
+        return rc;
+    worker->executor = executor_new(worker->host->engine, worker->loop);
+    worker->client = http_client_new(worker->loop, &(struct http_client_options){0});
+    struct http_server_options options = {
+        .address = address,
+        .on_request = on_request,
+        .user = worker,
+    };
+    return http_server_new(worker->loop, &options, &worker->server, err);
+}
+
+static void close_worker(struct worker *worker)
+{
+    // What still runs after the drain time ends here.
+    while (worker->live) {
+        if (worker->live->instance)
+            instance_cancel(worker->live->instance);
+    }
+    http_server_free(worker->server);
+    http_client_free(worker->client);
+    if (worker->executor)
+        executor_free(worker->executor);
+    while (worker->spare) {
+        struct request *request = worker->spare;
+        worker->spare = request->next;
+        free(request);
+    }
+    workload_unref(worker->workload);
+    if (worker->loop)
+        loop_free(worker->loop);
+}
+
+static uint32_t cpu_count(void)
+{
+    cpu_set_t cpus;
+    if (sched_getaffinity(0, sizeof(cpus), &cpus) < 0)
+        return 1;
+    return (uint32_t)MAX(CPU_COUNT(&cpus), 1);
+}
+
+static void free_host(struct http_host *host)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        close_worker(&host->workers[i]);
+    free(host->workers);
+    free(host->url);
+    free(host);
+}
+
+// All workers listen on one address; the kernel spreads connections over them.
+static int open_workers(struct http_host *host, const char *address, uint32_t count,
+                        struct error *err)
+{
+    _cleanup_(mem_freep) char *bound = mem_strdup(address);
+    for (uint32_t i = 0; i < count; i++) {
+        struct worker *worker = &host->workers[host->worker_count++];
+        worker->host = host;
+        int rc = open_worker(worker, bound, err);
+        if (rc < 0)
+            return rc;
+        free(bound);
+        bound = mem_strdup(http_server_address(worker->server));
+    }
+    host->url = mem_printf("http://%s", bound);
+    return 0;
+}
+
+static int start_threads(struct http_host *host, struct error *err)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++) {
+        struct worker *worker = &host->workers[i];
+        int rc = pthread_create(&worker->thread, NULL, run_worker, worker);
+        if (rc) {
+            // Those that run end; the rest has no thread to join.
+            for (uint32_t j = i; j < host->worker_count; j++)
+                close_worker(&host->workers[j]);
+            host->worker_count = i;
+            http_host_stop(host);
+            return error_set_errno(err, -rc, "start worker thread %u", i);
+        }
+    }
+    return 0;
+}
+
+int http_host_start(struct engine *engine, const struct http_host_options *options,
+                    struct workload *workload, struct http_host **out, struct error *err)
+{
+    uint32_t count = options->workers ? options->workers : cpu_count();
+    count = MIN(count, HTTP_HOST_WORKERS_MAX);
+    struct http_host *host = mem_new(struct http_host);
+    host->engine = engine;
+    host->drain_ms = options->drain_ms ? options->drain_ms : HTTP_HOST_DRAIN_MS_DEFAULT;
+    host->workers = mem_zalloc(count * sizeof(*host->workers));
+    int rc = open_workers(host, options->address, count, err);
+    if (rc < 0) {
+        free_host(host);
+        return rc;
+    }
+    for (uint32_t i = 0; workload && i < count; i++)
+        host->workers[i].workload = workload_ref(workload);
+    rc = start_threads(host, err);
+    if (rc == 0)
+        *out = host;
+    return rc;
+}
+
+const char *http_host_url(const struct http_host *host)
+{
+    return host->url;
+}
+
+struct swap {
+    struct worker *worker;
+    struct workload *workload;
+};
+
+static void do_swap(void *arg)
+{
+    struct swap *swap = arg;
+    workload_unref(swap->worker->workload);
+    swap->worker->workload = swap->workload;
+    free(swap);
+}
+
+void http_host_swap(struct http_host *host, struct workload *workload)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++) {
+        struct swap *swap = mem_new(struct swap);
+        *swap = (struct swap){&host->workers[i], workload_ref(workload)};
+        loop_post(host->workers[i].loop, do_swap, swap);
+    }
+}
+
+static void drained(void *user)
+{
+    struct worker *worker = user;
+    worker->stopping = true;
+    for (struct request *request = worker->live, *next; request; request = next) {
+        next = request->next;
+        if (request->instance)
+            instance_cancel(request->instance);
+    }
+    stop_if_idle(worker);
+}
+
+static void drain(void *arg)
+{
+    struct worker *worker = arg;
+    http_server_drain(worker->server, worker->host->drain_ms, drained, worker);
+}
+
+void http_host_stop(struct http_host *host)
+{
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        loop_post(host->workers[i].loop, drain, &host->workers[i]);
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        pthread_join(host->workers[i].thread, NULL);
+    free_host(host);
+}
