@@ -18,7 +18,6 @@ struct elaboration {
     VEC(struct wit_world_item) imports;
     VEC(struct wit_world_item) exports;
     VEC(struct step) stack;
-    bool of_export; // what is imported now is needed by an export
 };
 
 static struct interface *mutable_interface(const struct interface *interface)
@@ -34,6 +33,12 @@ static const struct interface *interface_of(const struct wit_interface *pub)
 static bool is_named(const struct wit_interface *interface)
 {
     return interface->name.len > 0;
+}
+
+static bool is_by_id(const struct wit_world_item *item)
+{
+    return item->kind == WIT_ITEM_INTERFACE && is_named(item->interface) &&
+           str_eq(item->name, item->interface->id);
 }
 
 static int conflict(struct elaboration *e, const struct interface *interface)
@@ -97,7 +102,7 @@ static int import_item(struct elaboration *e, const struct wit_world_item *item)
     int r = 0;
     if (item->kind == WIT_ITEM_INTERFACE) {
         const struct interface *interface = interface_of(item->interface);
-        if (is_named(item->interface) && str_eq(item->name, item->interface->id))
+        if (is_by_id(item))
             return import_interface(e, interface, item);
         r = import_deps(e, interface, &item->stability);
     } else if (item->kind == WIT_ITEM_TYPE && item->type->is_use) {
@@ -159,76 +164,63 @@ static int export_item(struct elaboration *e, const struct wit_world_item *item)
     return r;
 }
 
-// Exports come after those they use. The number of passes is the longest chain among them; what
-// is exported by id is marked by `exported` until it is placed.
+// Places an export behind those it uses; `stack` holds the way from `first` down.
+static void place_export(struct elaboration *e, const struct wit_world_item *item)
+{
+    const struct interface *first = interface_of(item->interface);
+    if (is_by_id(item) && first->exported)
+        return;
+    *vec_push(&e->stack) = (struct step){first, 0, item->stability};
+    while (e->stack.len > 0) {
+        struct step *top = &e->stack.items[e->stack.len - 1];
+        const struct interface *interface = top->interface;
+        if (top->next < interface->deps.len) {
+            const struct interface *dep = interface->deps.items[top->next++];
+            if (is_exported(e, dep) && !dep->exported)
+                *vec_push(&e->stack) = (struct step){dep, 0, item->stability};
+            continue;
+        }
+        const struct wit_world_item *own = item;
+        if (--e->stack.len > 0) {
+            struct str key = name_key(&e->resolve->arena, interface->pub.id);
+            uintptr_t index = (uintptr_t)map_get(&e->world->export_names, key);
+            own = &e->world->exports.items[index - 1];
+        }
+        *vec_push(&e->exports) = *own;
+        mutable_interface(interface)->exported |= is_by_id(own);
+    }
+}
+
+// Functions, then interfaces after those they use.
 static void sort_exports(struct elaboration *e)
 {
-    struct world *world = e->world;
-    for (size_t i = 0; i < world->exports.len; i++) {
-        const struct wit_world_item *item = &world->exports.items[i];
-        if (item->kind == WIT_ITEM_FUNC)
-            *vec_push(&e->exports) = *item;
-    }
-    VEC(struct step) stack = {0};
-    for (size_t i = 0; i < world->exports.len; i++) {
-        const struct wit_world_item *item = &world->exports.items[i];
-        if (item->kind != WIT_ITEM_INTERFACE)
-            continue;
-        const struct interface *first = interface_of(item->interface);
-        bool by_id = is_named(item->interface) && str_eq(item->name, item->interface->id);
-        if (by_id && first->exported)
-            continue;
-        *vec_push(&stack) = (struct step){first, 0, item->stability};
-        while (stack.len > 0) {
-            struct step *top = &stack.items[stack.len - 1];
-            const struct interface *interface = top->interface;
-            if (top->next < interface->deps.len) {
-                const struct interface *dep = interface->deps.items[top->next++];
-                if (is_exported(e, dep) && !dep->exported)
-                    *vec_push(&stack) = (struct step){dep, 0, item->stability};
-                continue;
-            }
-            stack.len--;
-            if (stack.len == 0) {
-                *vec_push(&e->exports) = *item;
-                mutable_interface(interface)->exported = by_id || interface->exported;
-                continue;
-            }
-            // A dependency: its own item of the world, by id.
-            uintptr_t index = (uintptr_t)map_get(&world->export_names,
-                                                 name_key(&e->resolve->arena, interface->pub.id));
-            if (!interface->exported)
-                *vec_push(&e->exports) = world->exports.items[index - 1];
-            mutable_interface(interface)->exported = true;
-        }
-    }
+    const struct world *world = e->world;
+    for (size_t i = 0; i < world->exports.len; i++)
+        if (world->exports.items[i].kind == WIT_ITEM_FUNC)
+            *vec_push(&e->exports) = world->exports.items[i];
+    for (size_t i = 0; i < world->exports.len; i++)
+        if (world->exports.items[i].kind == WIT_ITEM_INTERFACE)
+            place_export(e, &world->exports.items[i]);
     for (size_t i = 0; i < e->exports.len; i++)
         if (e->exports.items[i].interface)
             mutable_interface(interface_of(e->exports.items[i].interface))->exported = false;
-    vec_done(&stack);
 }
 
 static void mark_exports(struct elaboration *e)
 {
     for (size_t i = 0; i < e->world->exports.len; i++) {
         const struct wit_world_item *item = &e->world->exports.items[i];
-        if (item->kind == WIT_ITEM_INTERFACE && is_named(item->interface) &&
-            str_eq(item->name, item->interface->id))
+        if (is_by_id(item))
             mutable_interface(interface_of(item->interface))->export_stamp = e->resolve->stamp;
     }
 }
 
-// Interfaces first, then types, then functions; each in the order found.
 static struct wit_world_item *publish(struct arena *arena, const struct wit_world_item *items,
                                       size_t count)
 {
-    static const enum wit_item_kind order[] = {WIT_ITEM_INTERFACE, WIT_ITEM_TYPE, WIT_ITEM_FUNC};
     struct wit_world_item *out = arena_new_array(arena, struct wit_world_item, count + 1);
-    size_t n = 0;
-    for (size_t k = 0; k < ARRAY_LEN(order); k++)
-        for (size_t i = 0; i < count; i++)
-            if (items[i].kind == order[k])
-                out[n++] = items[i];
+    if (count > 0)
+        memcpy(out, items, count * sizeof(*out));
     return out;
 }
 

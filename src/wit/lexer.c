@@ -5,6 +5,7 @@
 #include <stdarg.h>
 
 #include "base/utf8.h"
+#include "wit/version.h"
 
 static const char *const keywords[] = {
     "as",       "async",     "bool",  "borrow", "char",   "constructor", "enum",    "error-context",
@@ -128,11 +129,6 @@ static int skip_gap(const struct wit_source *source, size_t *at, struct error *e
     return 0;
 }
 
-static bool is_id_char(char c)
-{
-    return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-';
-}
-
 // Explainer.md "label": words joined by '-', each all lower or all upper case; the first begins
 // with a letter.
 static const char *label_problem(struct str name)
@@ -164,7 +160,7 @@ static int lex_id(const struct wit_source *source, size_t at, struct wit_token *
     bool escaped = text.data[at] == '%';
     size_t begin = at + escaped, end = begin;
     // "->" ends a name: `a->b` is three tokens.
-    while (end < text.len && is_id_char(text.data[end]) && !at_text(text, end, "->"))
+    while (end < text.len && wit_is_id_char(text.data[end]) && !at_text(text, end, "->"))
         end++;
     struct str name = str_sub(text, begin, end - begin);
     struct wit_pos pos = {source, (uint32_t)at};
@@ -271,51 +267,4 @@ struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
             first = add_doc_block(out, &len, str_sub(comment, 3, comment.len - 5), first);
     }
     return out ? str_of(out, len) : STR_EMPTY;
-}
-
-static size_t digits(struct str text, size_t at)
-{
-    size_t n = 0;
-    while (at + n < text.len && ascii_is_digit(text.data[at + n]))
-        n++;
-    return n > 1 && text.data[at] == '0' ? 0 : n;
-}
-
-// Dot-separated identifiers of a pre-release or build part. A dot that no identifier follows is
-// not part of it: `use a:b/c@1.0.0-rc.{d};`.
-static size_t identifiers(struct str text, size_t at)
-{
-    size_t n = 0;
-    while (at + n < text.len) {
-        if (is_id_char(text.data[at + n]))
-            n++;
-        else if (n > 0 && text.data[at + n] == '.' && at + n + 1 < text.len &&
-                 is_id_char(text.data[at + n + 1]))
-            n++;
-        else
-            break;
-    }
-    return n;
-}
-
-size_t wit_version_length(struct str text, size_t offset)
-{
-    size_t at = offset;
-    for (int part = 0; part < 3; part++) {
-        if (part > 0 && !(at < text.len && text.data[at++] == '.'))
-            return 0;
-        size_t n = digits(text, at);
-        if (n == 0)
-            return 0;
-        at += n;
-    }
-    for (const char *sign = "-+"; *sign; sign++) {
-        if (at < text.len && text.data[at] == *sign) {
-            size_t n = identifiers(text, at + 1);
-            if (n == 0)
-                return 0;
-            at += 1 + n;
-        }
-    }
-    return at - offset;
 }

@@ -51,7 +51,4 @@ _must_use_ int wit_lex(const struct wit_source *source, uint32_t offset, struct 
 struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
                     struct arena *arena);
 
-// A semantic version at `offset` (semver.org 2.0): its length, or 0 when there is none.
-size_t wit_version_length(struct str text, size_t offset);
-
 bool wit_is_keyword(struct str name);

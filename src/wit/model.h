@@ -115,6 +115,11 @@ struct wit_resolve {
 
 bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability);
 
+// Refuses attributes with versions later than the package's, or in a package without one (WIT.md
+// "Feature Gates").
+_must_use_ int scope_check_gate(const struct scope *scope, const struct wit_stability *stability,
+                                struct wit_pos pos, struct error *err);
+
 // "ns:name@version".
 struct str package_id(struct arena *arena, struct str ns, struct str name, struct str version);
 struct str interface_id(struct arena *arena, const struct wit_package *package, struct str name);
@@ -148,5 +153,8 @@ _must_use_ int interface_resolve(struct wit_resolve *resolve, struct interface *
 _must_use_ int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *err);
 // Adds the interfaces that imports and exports use types of (WIT.md "WIT Worlds").
 _must_use_ int world_elaborate(struct wit_resolve *resolve, struct world *world, struct error *err);
+// The members of what is left out must be left out by themselves as well.
+_must_use_ int gate_check_members(struct wit_resolve *resolve, const struct ast_item *items,
+                                  struct error *err);
 struct interface *interface_new(struct wit_resolve *resolve, struct scope *scope,
                                 const struct ast_name *name, struct str id);

@@ -480,14 +480,27 @@ int owner_func(struct wit_resolve *resolve, struct owner *owner, const struct as
     return r;
 }
 
-static int check_since(struct context *c, const struct wit_stability *stability, struct wit_pos pos)
+static int refuse_ungated(struct wit_pos pos, struct error *err)
 {
-    const struct package *package = c->owner->scope->package;
-    if ((stability->since.len > 0 || stability->deprecated.len > 0) &&
-        package->pub.version.len == 0)
-        return wit_fail(pos, c->err,
-                        "`@since` and `@deprecated` name a version, but package `%.*s` has none",
-                        STR_ARG(package->id));
+    return wit_fail(pos, err,
+                    "this has no feature gate, but what it belongs to is left out by one");
+}
+
+static int gate_check_resource(struct wit_resolve *resolve, const struct ast_item *item,
+                               struct error *err)
+{
+    for (const struct ast_func *func = item->funcs; func; func = func->next)
+        if (resolve_enabled(resolve, &func->stability))
+            return refuse_ungated(func->stability_pos, err);
+    return 0;
+}
+
+int gate_check_members(struct wit_resolve *resolve, const struct ast_item *items, struct error *err)
+{
+    for (const struct ast_item *item = items; item; item = item->next)
+        if (item->kind >= AST_ALIAS && item->kind <= AST_RESOURCE &&
+            resolve_enabled(resolve, &item->stability))
+            return refuse_ungated(item->name.pos, err);
     return 0;
 }
 
@@ -498,7 +511,7 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
     struct typedef_node *resource =
         map_get(&c->owner->names, name_key(&c->resolve->arena, item->name.text));
     for (const struct ast_func *ast = item->funcs; ast; ast = ast->next) {
-        int r = check_since(c, &ast->stability, ast->stability_pos);
+        int r = scope_check_gate(c->owner->scope, &ast->stability, ast->stability_pos, c->err);
         if (r < 0)
             return r;
         if (!resolve_enabled(c->resolve, &ast->stability))
@@ -540,9 +553,11 @@ int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct
     const struct ast_item *item;
     int r = 0;
     for (item = items; item && r == 0; item = item->next) {
-        r = check_since(&c, &item->stability, item->stability_pos);
+        r = scope_check_gate(owner->scope, &item->stability, item->stability_pos, err);
         if (r == 0 && resolve_enabled(resolve, &item->stability))
             r = declare_item(&c, item);
+        else if (r == 0 && item->kind == AST_RESOURCE)
+            r = gate_check_resource(resolve, item, err);
     }
     for (size_t i = 0; i < owner->types.len && r == 0; i++)
         r = owner_typedef(resolve, owner->types.items[i], 0, err);

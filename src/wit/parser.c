@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "wit/version.h"
+
 struct wit_pos parser_pos(const struct parser *p)
 {
     return (struct wit_pos){p->source, p->token.offset};

@@ -8,7 +8,6 @@
 static int parse_renames(struct parser *p, bool as_required, struct ast_rename **out)
 {
     int r = parser_expect(p, "{");
-    struct wit_pos begin = parser_pos(p);
     struct ast_rename **tail = out;
     while (r == 0 && !parser_is(p, "}")) {
         struct ast_rename *item = arena_new(p->arena, struct ast_rename);
@@ -26,8 +25,6 @@ static int parse_renames(struct parser *p, bool as_required, struct ast_rename *
             break;
         r = 0;
     }
-    if (r == 0 && !*out)
-        return wit_fail(begin, p->err, "at least one name is expected in `{}`");
     return r < 0 ? r : parser_expect(p, "}");
 }
 

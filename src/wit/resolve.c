@@ -101,9 +101,10 @@ int wit_resolve_finish(struct wit_resolve *resolve, struct error *err)
     for (size_t i = 0; i < resolve->decls.len && r == 0; i++) {
         struct decl *decl = resolve->decls.items[i];
         if (decl->gated)
-            continue;
-        r = decl->world ? world_resolve(resolve, decl, err)
-                        : interface_resolve(resolve, decl->interface, decl->ast->items, err);
+            r = gate_check_members(resolve, decl->ast->items, err);
+        else
+            r = decl->world ? world_resolve(resolve, decl, err)
+                            : interface_resolve(resolve, decl->interface, decl->ast->items, err);
     }
     for (size_t i = 0; i < resolve->order.len && r == 0; i++)
         publish_package(resolve, resolve->order.items[i]);

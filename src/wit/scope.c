@@ -4,6 +4,8 @@
 
 #include <errno.h>
 
+#include "wit/version.h"
+
 // Top-level `use` of a name that is itself a top-level `use`, and so on.
 #define TOP_USE_CHAIN_MAX 100
 
@@ -34,12 +36,21 @@ struct str name_key(struct arena *arena, struct str name)
     return str_of(copy, name.len);
 }
 
-static int check_since(const struct package *package, const struct ast_decl *ast, struct error *err)
+int scope_check_gate(const struct scope *scope, const struct wit_stability *stability,
+                     struct wit_pos pos, struct error *err)
 {
-    if (ast->stability.since.len > 0 && package->pub.version.len == 0)
-        return wit_fail(ast->stability_pos, err,
-                        "`@since` names a version, but package `%.*s` has none",
-                        STR_ARG(package->id));
+    const struct package *package = scope->package;
+    const struct str versions[] = {stability->since, stability->deprecated};
+    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
+        if (versions[i].len == 0)
+            continue;
+        if (package->pub.version.len == 0)
+            return wit_fail(pos, err, "the attribute names a version, but package `%.*s` has none",
+                            STR_ARG(package->id));
+        if (wit_version_compare(versions[i], package->pub.version) > 0)
+            return wit_fail(pos, err, "the attribute names version %.*s, later than package `%.*s`",
+                            STR_ARG(versions[i]), STR_ARG(package->id));
+    }
     return 0;
 }
 
@@ -94,7 +105,7 @@ static int index_decls(struct wit_resolve *resolve, struct scope *scope, struct 
         if (map_get(&package->decls, ast->name.text))
             return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in package `%.*s`",
                             STR_ARG(ast->name.text), STR_ARG(package->id));
-        int r = check_since(package, ast, err);
+        int r = scope_check_gate(scope, &ast->stability, ast->stability_pos, err);
         if (r < 0)
             return r;
         map_put(&package->decls, ast->name.text, decl_new(resolve, scope, ast));

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "wit/version.h"
+
+static size_t digits(struct str text, size_t at)
+{
+    size_t n = 0;
+    while (at + n < text.len && ascii_is_digit(text.data[at + n]))
+        n++;
+    return n > 1 && text.data[at] == '0' ? 0 : n;
+}
+
+// Dot-separated identifiers of a pre-release or build part. A dot that no identifier follows is
+// not part of it: `use a:b/c@1.0.0-rc.{d};`.
+static size_t identifiers(struct str text, size_t at)
+{
+    size_t n = 0;
+    while (at + n < text.len) {
+        if (wit_is_id_char(text.data[at + n]))
+            n++;
+        else if (n > 0 && text.data[at + n] == '.' && at + n + 1 < text.len &&
+                 wit_is_id_char(text.data[at + n + 1]))
+            n++;
+        else
+            break;
+    }
+    return n;
+}
+
+size_t wit_version_length(struct str text, size_t offset)
+{
+    size_t at = offset;
+    for (int part = 0; part < 3; part++) {
+        if (part > 0 && !(at < text.len && text.data[at++] == '.'))
+            return 0;
+        size_t n = digits(text, at);
+        if (n == 0)
+            return 0;
+        at += n;
+    }
+    for (const char *sign = "-+"; *sign; sign++) {
+        if (at < text.len && text.data[at] == *sign) {
+            size_t n = identifiers(text, at + 1);
+            if (n == 0)
+                return 0;
+            at += 1 + n;
+        }
+    }
+    return at - offset;
+}
+
+static bool is_number(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_digit(s.data[i]))
+            return false;
+    return s.len > 0;
+}
+
+// Numbers by value (they have no leading zeros), before words by their bytes.
+static int compare_identifiers(struct str a, struct str b)
+{
+    bool a_number = is_number(a), b_number = is_number(b);
+    if (a_number != b_number)
+        return a_number ? -1 : 1;
+    if (a_number && a.len != b.len)
+        return a.len < b.len ? -1 : 1;
+    return str_cmp(a, b);
+}
+
+static int compare_lists(struct str a, struct str b)
+{
+    int r = 0;
+    while (r == 0 && (a.len > 0 || b.len > 0)) {
+        struct str a_head, b_head;
+        str_cut(a, '.', &a_head, &a);
+        str_cut(b, '.', &b_head, &b);
+        // The shorter of two equal lists comes first.
+        if (a_head.len == 0 || b_head.len == 0)
+            return a_head.len < b_head.len ? -1 : a_head.len > b_head.len;
+        r = compare_identifiers(a_head, b_head);
+    }
+    return r;
+}
+
+int wit_version_compare(struct str a, struct str b)
+{
+    struct str a_core, b_core, a_pre, b_pre, build;
+    str_cut(a, '+', &a, &build);
+    str_cut(b, '+', &b, &build);
+    str_cut(a, '-', &a_core, &a_pre);
+    str_cut(b, '-', &b_core, &b_pre);
+    int r = compare_lists(a_core, b_core);
+    if (r != 0)
+        return r;
+    if ((a_pre.len == 0) != (b_pre.len == 0))
+        return a_pre.len == 0 ? 1 : -1;
+    return compare_lists(a_pre, b_pre);
+}
