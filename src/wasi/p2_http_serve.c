@@ -114,6 +114,9 @@ static struct http_exchange *leave(struct wasi_http *http)
     if (http->request.in.message.refs > 1) {
         view_fields(http);
         keep_head(&http->request);
+    } else {
+        field_list_done(&http->request.in.message.fields);
+        field_list_done(&http->request.in.trailer_fields);
     }
     http->exchange = NULL;
     http_exchange_set_events(exchange, &no_events, NULL);
