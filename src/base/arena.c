@@ -69,7 +69,7 @@ static void *alloc(struct arena *arena, size_t size)
     if (__builtin_add_overflow(size, ARENA_ALIGN - 1, &padded))
         return NULL;
     padded &= ~(ARENA_ALIGN - 1);
-    if (padded > (size_t)(arena->end - arena->next)) {
+    if (!arena->next || padded > (size_t)(arena->end - arena->next)) {
         size_t data = MAX(padded, ARENA_CHUNK_BYTES);
         // Later chunks grow so that a large arena needs few of them.
         if (data < arena->used / 4)
