@@ -224,7 +224,7 @@ TEST(host_functions_see_guest_memory_in_place)
     struct call outside = {&world, "say-outside"};
     start(instance, &outside);
     CHECK_INT(outside.end, TASK_TRAPPED);
-    CHECK_CONTAINS(outside.reason, "out of bounds");
+    CHECK_CONTAINS(outside.reason, "outside the memory of 65536 bytes");
     instance_free(instance);
     close_world(&world);
 }

@@ -148,14 +148,15 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
 int instance_call_core(struct instance *instance, const wasmtime_func_t *func,
                        union core_value *values, size_t count, struct error *err)
 {
-    if (unlikely(instance->depth >= ENGINE_NESTING_MAX))
+    struct task *task = instance->running;
+    if (unlikely(task->depth >= ENGINE_NESTING_MAX))
         return error_set(err, -EFAULT, "calls between host and guest nest deeper than %d",
                          ENGINE_NESTING_MAX);
-    instance->depth++;
+    task->depth++;
     wasm_trap_t *trap = NULL;
     wasmtime_error_t *error = wasmtime_func_call_unchecked(
         instance->context, func, (wasmtime_val_raw_t *)values, count, &trap);
-    instance->depth--;
+    task->depth--;
     return likely(!error && !trap) ? 0 : fault_take(error, trap, err);
 }
 

@@ -104,7 +104,6 @@ struct instance {
     wasmtime_func_t suspend;
     bool suspend_known;
     uint32_t next_step;
-    uint32_t depth; // nested host -> guest calls
     void *host;
     struct instance_limits limits;
     uint64_t memory_bytes;
@@ -131,7 +130,8 @@ struct task {
     struct canon_call call;
     struct arena arena;
     struct error reason;
-    int rc; // of the body
+    int rc;         // of the body
+    uint32_t depth; // nested host -> guest calls on this fiber
     bool parked, resume, queued, cancelled, timed_out;
     struct task *ready_next;
     uint64_t deadline; // loop time, 0: none
