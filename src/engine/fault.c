@@ -23,6 +23,22 @@ static void put_frames(struct buf *text, const wasm_trap_t *trap)
     wasm_frame_vec_delete(&frames);
 }
 
+// The engine prints where it happened before what happened; a reader wants the reason first.
+static void put_message(struct buf *text, struct str message)
+{
+    static const struct str cause = STR_INIT("\n\nCaused by:\n");
+    ssize_t at = str_find(message, cause);
+    if (at < 0) {
+        buf_put(text, message);
+        return;
+    }
+    struct str where = str_sub(message, 0, (size_t)at);
+    struct str why = str_trim(str_from_index(message, (size_t)at + cause.len));
+    if (str_starts(why, STR("0: ")))
+        why = str_from_index(why, 3);
+    buf_putf(text, "%.*s\n  %.*s", STR_ARG(why), STR_ARG(where));
+}
+
 int fault_take(wasmtime_error_t *error, wasm_trap_t *trap, struct error *err)
 {
     if (!error && !trap)
@@ -32,12 +48,12 @@ int fault_take(wasmtime_error_t *error, wasm_trap_t *trap, struct error *err)
         wasmtime_error_message(error, &message);
     else
         wasm_trap_message(trap, &message);
-    BUF(text, FAULT_TEXT_BYTES_MAX);
     // A trap's message of the standard C API ends with a NUL.
     struct str words = str_of(message.data, message.size);
     while (words.len && words.data[words.len - 1] == 0)
         words.len--;
-    buf_put(&text, str_sub(words, 0, FAULT_TEXT_BYTES_MAX / 2));
+    BUF(text, FAULT_TEXT_BYTES_MAX);
+    put_message(&text, str_sub(words, 0, FAULT_TEXT_BYTES_MAX / 2));
     if (!error && str_find(words, STR("wasm backtrace")) < 0)
         put_frames(&text, trap);
     wasm_byte_vec_delete(&message);
