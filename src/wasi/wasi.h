@@ -23,10 +23,15 @@ struct wasi_preopen {
     bool read_only;
 };
 
-// Where standard streams go.
-enum wasi_stdio { WASI_STDIO_NULL, WASI_STDIO_INHERIT };
+// Where standard streams go. NULL: input is at its end, output is thrown away. INHERIT: the
+// process's own. FD: descriptors named by the configuration, which stay the configuration's.
+enum wasi_stdio { WASI_STDIO_NULL, WASI_STDIO_INHERIT, WASI_STDIO_FD };
 
-// Settings of a workload; shared by its instances and threads, immutable.
+#define WASI_DESCRIPTORS_MAX  1024u                // open files and directories of one instance
+#define WASI_RANDOM_BYTES_MAX ((uint32_t)32 << 20) // in one call
+
+// Settings of a workload; shared by its instances and threads, immutable. All text is valid UTF-8.
+// A program that inherits standard streams ignores SIGPIPE, so that guests get an error instead.
 struct wasi_config {
     const struct wasi_env *env;
     size_t env_count;
@@ -38,8 +43,15 @@ struct wasi_config {
     enum wasi_stdio stdin_mode;
     enum wasi_stdio stdout_mode;
     enum wasi_stdio stderr_mode;
+    int stdin_fd, stdout_fd, stderr_fd; // for WASI_STDIO_FD
+    // Output leaves in whole lines, so that those of concurrent instances do not mix; an unfinished
+    // line waits for its end or for wasi_done(). For servers.
+    bool line_output;
     const struct wasi_egress *egress; // NULL: nothing may be called
 };
+
+struct stdio_in; // wasi/stdio.h
+struct stdio_out;
 
 // State of one instance. The owner embeds it, keeps it as long as the instance and calls
 // wasi_done() after instance_free().
@@ -47,10 +59,14 @@ struct wasi {
     const struct wasi_config *config;
     struct loop *loop;
     struct http_client *http_client; // of this thread; may be NULL when there is no egress
+    struct stdio_in *in;             // made on first use
+    struct stdio_out *out, *err;
+    uint32_t descriptor_count;
 };
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
                struct http_client *http_client);
+// Writes out what standard output still holds: without `line_output` it waits for the reader.
 void wasi_done(struct wasi *wasi);
 
 static inline struct wasi *wasi_of(struct canon_call *call)
