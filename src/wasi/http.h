@@ -4,7 +4,7 @@
 //
 //     http = wasi_http_new(exchange, peer_gone, user);
 //     instance_run(instance, body, done, ...);
-//         body:  return wasi_http_handle(call, func, http);
+//         body:  instance_enter(call, func), then wasi_http_handle(call, func, http)
 //         done:  wasi_http_finish(http, end, err, &outcome, &why); then instance_free() or reuse
 //
 // The response goes out while the guest runs: its head when the guest sets it, its body as the
@@ -25,7 +25,7 @@ struct wasi_http;
 struct wasi_http *wasi_http_new(struct http_exchange *exchange, void (*peer_gone)(void *user),
                                 void *user);
 
-// Calls the guest's `handle`; in a task's body. `func` is the export
+// Calls the guest's `handle`; in a task's body, after instance_enter(). `func` is the export
 // wasi:http/incoming-handler@0.2 handle.
 _must_use_ int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http *http);
 

@@ -13,6 +13,9 @@
 #include "wasi/egress.h"
 #include "wasi/p2_http.h"
 
+static_assert(OUTGOING_HELD_BYTES_MAX <= HTTP_CLIENT_BUFFER_BYTES,
+              "what was held fits into a new request");
+
 struct p2_http_types_incoming_response {
     unsigned status;
 };

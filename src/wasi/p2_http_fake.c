@@ -25,11 +25,6 @@ void task_wake(struct task_wait *wait)
 {
     wait->woken = true;
 }
-int instance_enter(struct canon_call *call, const void *func)
-{
-    return 0;
-}
-
 // ---- exchange -----------------------------------------------------------------------------------
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)

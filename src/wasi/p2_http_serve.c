@@ -15,7 +15,7 @@ struct p2_http_types_incoming_request {
 };
 
 struct p2_http_types_response_outparam {
-    bool used;
+    bool was_set;
 };
 
 // References: one of the task until wasi_http_finish(), one of each handle.
@@ -28,7 +28,8 @@ struct wasi_http {
     void *user;
     struct error problem; // the first thing that went wrong
     unsigned status;
-    bool complete; // the response, in full
+    bool ended;    // the server was told the end of the response
+    bool complete; // and it took it for a good one
 };
 
 static struct wasi_http *of_request(struct p2_http_types_incoming_request *request)
@@ -315,6 +316,7 @@ static int response_finish(void *sink, const struct field_list *trailers)
 {
     struct wasi_http *http = sink;
     int rc = http_exchange_finish(http->exchange, trailers->items, trailers->len);
+    http->ended = true;
     http->complete = rc == 0;
     if (rc == -EMSGSIZE)
         blame(http, rc, mem_strdup("the guest wrote less than the content-length it announced"));
@@ -401,7 +403,7 @@ int p2_http_types_response_outparam_set(
 {
     struct wasi_http *http = of_outparam(param);
     int rc = 0;
-    param->used = true;
+    param->was_set = true;
     if (response.is_err)
         set_error(http, &response.err);
     else
@@ -435,9 +437,6 @@ struct wasi_http *wasi_http_new(struct http_exchange *exchange, void (*peer_gone
 
 int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http *http)
 {
-    int rc = instance_enter(call, func);
-    if (rc < 0)
-        return rc;
     if (call->handles->live + 2 > HANDLES_MAX)
         return canon_trap(call, "no room for a request in the handle table: %u handles are live",
                           call->handles->live);
@@ -489,14 +488,14 @@ static int explain(struct wasi_http *http, enum task_end end, const struct error
     }
     if (http->problem.code)
         return error_move(why, &http->problem);
-    return http->complete ? 0 : error_set(why, -EPROTO, "%s", undone[http->status != 0]);
+    return http->complete ? 0 : error_set(why, -EPROTO, "%s", undone[http->outparam.was_set]);
 }
 
 int wasi_http_finish(struct wasi_http *http, enum task_end end, const struct error *reason,
                      struct wasi_http_outcome *outcome, struct error *why)
 {
     int rc = explain(http, end, reason, why);
-    if (http->complete)
+    if (http->ended)
         (void)leave(http);
     else
         abort_exchange(http, status_of_end(end));
