@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "component/wave.h"
 #include "http/client.h"
 #include "wasi/p2.h"
 
@@ -71,11 +72,11 @@ static int open_run(struct run *run, struct engine *engine, struct workload *wor
 }
 
 static int run_body(struct run *run, struct engine *engine, struct workload *workload,
-                    task_body body, void *arg)
+                    task_body body, task_done done, void *arg)
 {
     int rc = open_run(run, engine, workload, run->err);
     if (rc == 0)
-        rc = instance_run(run->instance, body, run_ended, arg, run->err);
+        rc = instance_run(run->instance, body, done, arg, run->err);
     if (rc == 0 && !run->done)
         loop_run(run->loop);
     close_run(run);
@@ -86,5 +87,86 @@ int command_run(struct engine *engine, struct workload *workload, struct command
                 struct error *err)
 {
     struct run run = {.func = workload_entry(workload), .end = end, .err = err};
-    return run_body(&run, engine, workload, run_command, &run);
+    return run_body(&run, engine, workload, run_command, run_ended, &run);
+}
+
+// ---- any export by name
+// --------------------------------------------------------------------------
+
+struct invocation {
+    struct run run;
+    const struct plan_lifted *lifted;
+    struct value *args;
+    struct arena *arena;
+    struct value result;
+};
+
+static int run_invocation(struct canon_call *call, void *arg)
+{
+    struct invocation *invocation = arg;
+    const struct plan_lifted *lifted = invocation->lifted;
+    int rc = instance_enter(call, lifted);
+    return rc < 0 ? rc
+                  : value_call(call, lifted, lifted->type, invocation->args, invocation->arena,
+                               &invocation->result);
+}
+
+static void invocation_ended(void *arg, enum task_end end, const struct error *err)
+{
+    struct invocation *invocation = arg;
+    run_ended(&invocation->run, end, err);
+}
+
+static const struct plan_lifted *find_lifted(const struct plan *plan, const struct wave_call *call,
+                                             struct error *err)
+{
+    const struct plan_export *export = plan_find_export(plan, call->interface, call->name);
+    // A plain name may also be that of the only interface function called so.
+    for (uint32_t i = 0; !export && !call->interface.len && i < plan->export_count; i++)
+        if (str_eq(plan->exports[i].name, call->name))
+            export = &plan->exports[i];
+    if (export && export->lifted != PLAN_NONE)
+        return &plan->lifted[export->lifted];
+    BUF(names, 64 * 1024);
+    for (uint32_t i = 0; i < plan->export_count; i++) {
+        const struct plan_export *other = &plan->exports[i];
+        if (buf_printf(&names, "\n  %.*s%s%.*s", STR_ARG(other->interface),
+                       other->interface.len ? "#" : "", STR_ARG(other->name)) < 0)
+            break;
+    }
+    (void)error_set(err, -ENOENT, "the component exports no function `%.*s`; it exports:%.*s",
+                    STR_ARG(call->name), STR_ARG(buf_str(&names)));
+    return NULL;
+}
+
+static int print_result(const struct invocation *invocation, struct buf *out, struct error *err)
+{
+    const struct type *type = invocation->lifted->type->result;
+    if (invocation->run.end->end != TASK_RETURNED || !type)
+        return 0;
+    int rc = wave_print(out, type, &invocation->result);
+    return rc < 0 ? error_set(err, rc, "the result is larger than %zu bytes of text", out->max) : 0;
+}
+
+int command_invoke(struct engine *engine, struct workload *workload, struct str text,
+                   struct buf *out, struct command_end *end, struct error *err)
+{
+    struct wave_call call;
+    struct arena arena = ARENA_INIT(COMMAND_VALUE_BYTES_MAX);
+    struct invocation invocation = {.run = {.end = end, .err = err}, .arena = &arena};
+    int rc = wave_parse_call(text, &call, err);
+    if (rc == 0) {
+        const struct plan *plan = program_plan(linked_program(workload_linked(workload)));
+        invocation.lifted = find_lifted(plan, &call, err);
+        rc = invocation.lifted ? 0 : -ENOENT;
+    }
+    if (rc == 0)
+        rc = wave_parse_args(&call, invocation.lifted->type, &arena, &invocation.args, err);
+    if (rc == 0)
+        rc = run_body(&invocation.run, engine, workload, run_invocation, invocation_ended,
+                      &invocation);
+    if (rc == 0)
+        rc = print_result(&invocation, out, err);
+    arena_done(&arena);
+    return rc;
 }

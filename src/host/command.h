@@ -6,6 +6,9 @@
 #include "base/buf.h"
 #include "host/workload.h"
 
+// Arguments and result of an invocation together.
+#define COMMAND_VALUE_BYTES_MAX ((size_t)1 << 30)
+
 // How a run ended.
 struct command_end {
     enum task_end end;

@@ -5,7 +5,7 @@
 
 #include "component/component.h"
 #include "component/plan.h"
-#include "data/json.h"
+#include "data/tree.h"
 #include "base/file.h"
 #include "wash/command.h"
 #include "wit/wit.h"
@@ -56,17 +56,14 @@ static int run_inspect(const struct global_options *global, void *options,
         rc = print_wit(buf_str(&content), &text, err);
     if (rc < 0)
         return error_wrap(err, "%s", path);
-    BUF(data, 2 * WIT_TEXT_BYTES_MAX);
-    buf_put(&data, STR("{\n    \"message\": \"Component inspected successfully.\",\n"
-                       "    \"success\": true,\n    \"wit\": "));
-    json_put_string(&data, buf_str(&text));
-    buf_put(&data, STR("\n  }"));
     // The text ends with a line end of its own.
     while (text.len && text.data[text.len - 1] == '\n')
         text.len--;
-    _cleanup_(mem_freep) char *wit = str_dup(buf_str(&text));
-    _cleanup_(mem_freep) char *json = str_dup(buf_str(&data));
-    command_report(global, true, wit, json);
+    struct tree *data = tree_map();
+    tree_put(data, STR("message"), tree_string(STR("Component inspected successfully.")));
+    tree_put(data, STR("success"), tree_bool(true));
+    tree_put(data, STR("wit"), tree_string(buf_str(&text)));
+    command_report(global, true, buf_str(&text), data);
     return 0;
 }
 

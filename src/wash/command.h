@@ -38,7 +38,8 @@ extern const struct command command_dev;
 extern const struct command command_inspect;
 extern const struct command command_run;
 
-// Prints {message, success, data} as `--output` asks: the message alone, or JSON. `data` is a JSON
-// text or NULL.
-void command_report(const struct global_options *global, bool success, const char *message,
-                    const char *data);
+// Prints {message, success, data} as `--output` asks: the message alone, or JSON. Takes `data` (may
+// be NULL).
+struct tree;
+void command_report(const struct global_options *global, bool success, struct str message,
+                    struct tree *data);

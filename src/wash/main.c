@@ -14,6 +14,8 @@ static const struct command *const commands[] = {
     &command_run,
 };
 
+#define REPORT_BYTES_MAX ((size_t)256 * 1024 * 1024)
+
 #define GLOBAL(field) offsetof(struct global_options, field)
 static const struct option global_options[] = {
     {"output", 'o', OPTION_TEXT, "FORMAT", "text (default) or json", GLOBAL(output)},
@@ -67,19 +69,22 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-void command_report(const struct global_options *global, bool success, const char *message,
-                    const char *data)
+void command_report(const struct global_options *global, bool success, struct str message,
+                    struct tree *data)
 {
     if (!global->output || strcmp(global->output, "json") != 0) {
-        printf("%s\n", message);
+        printf("%.*s\n", STR_ARG(message));
+        tree_unref(data);
         return;
     }
-    BUF(text, 16 * 1024 * 1024);
-    buf_put(&text, STR("{\n  \"message\": "));
-    json_put_string(&text, str_from(message));
-    buf_putf(&text, ",\n  \"success\": %s,\n  \"data\": %s\n}\n", success ? "true" : "false",
-             data ? data : "null");
-    fwrite(text.data, 1, text.len, stdout);
+    _tree_ report = tree_map();
+    struct tree *text = tree_string(message);
+    tree_put(report, STR("message"), text ? text : tree_string(STR("(not UTF-8)")));
+    tree_put(report, STR("success"), tree_bool(success));
+    tree_put(report, STR("data"), data ? data : tree_null());
+    BUF(out, REPORT_BYTES_MAX);
+    if (json_print(report, 2, &out) == 0)
+        printf("%.*s\n", STR_ARG(buf_str(&out)));
 }
 
 static int usage_error(const char *message, const char *command)
@@ -123,7 +128,7 @@ static int run_command(const struct command *command, int argc, char *const *arg
     } else {
         rc = command->run(global, options, &args, &err);
         if (rc < 0 && err.code)
-            command_report(global, false, error_text(&err), NULL);
+            command_report(global, false, str_from(error_text(&err)), NULL);
         rc = rc < 0 ? EXIT_FAILURE : rc;
     }
     options_done(&tables[0]);

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+// `wash dev`: builds the project's component, serves it, and builds and swaps it when sources
+// change. A build that fails leaves the component in place that served before.
+#include <errno.h>
+#include <signal.h>
+
+#include "base/log.h"
+#include "host/http_host.h"
+#include "wash/project.h"
+#include "wash/source_watch.h"
+
+#define DEV_TIMEOUT_MS 600000
+
+struct dev {
+    struct loop *loop;
+    struct engine *engine;
+    struct project project;
+    struct project_build build;
+    struct http_host *host;
+    struct source_watch *watch;
+    struct loop_process process;
+    struct loop_signal interrupt, terminate;
+    struct workload_settings settings;
+    struct arena arena;
+    bool building;
+    bool loading;
+    bool again;  // sources changed meanwhile
+    bool served; // some component is in place
+    // Of the thread that loads a component.
+    struct workload *loaded;
+    struct error load_error;
+    uint64_t started;
+};
+
+static void start_build(struct dev *dev);
+
+static void build_again_if_changed(struct dev *dev)
+{
+    if (!dev->again)
+        return;
+    dev->again = false;
+    start_build(dev);
+}
+
+static void report_failure(struct dev *dev, const struct error *err)
+{
+    log_error("%s", error_text(err));
+    log_info("%s", dev->served ? "the component built before keeps serving"
+                               : "waiting for a change of the sources");
+}
+
+// On the thread pool: compiling may take seconds.
+static void load(void *arg)
+{
+    struct dev *dev = arg;
+    struct program *program;
+    dev->loaded = NULL;
+    int rc = program_load(dev->engine, dev->build.component_path, &program, &dev->load_error);
+    if (rc < 0)
+        return;
+    rc = workload_new(dev->engine, program, &dev->settings, &dev->loaded, &dev->load_error);
+    program_unref(program);
+    if (rc == 0 && workload_kind(dev->loaded) != WORKLOAD_HTTP) {
+        workload_unref(TAKE(dev->loaded));
+        error_set(&dev->load_error, -EINVAL, "%s exports no wasi:http/incoming-handler",
+                  dev->build.component_path);
+    }
+}
+
+static void loaded(void *arg)
+{
+    struct dev *dev = arg;
+    dev->loading = false;
+    if (!dev->loaded) {
+        report_failure(dev, &dev->load_error);
+        error_done(&dev->load_error);
+    } else {
+        http_host_swap(dev->host, dev->loaded);
+        workload_unref(TAKE(dev->loaded));
+        log_info("%s %s after %.1f s", dev->served ? "swapped in the new component;" : "",
+                 "serving", (double)(loop_now(dev->loop) - dev->started) / 1e9);
+        if (!dev->served)
+            log_info("listening for HTTP requests address=%s", http_host_url(dev->host));
+        dev->served = true;
+    }
+    build_again_if_changed(dev);
+}
+
+static void build_ended(struct loop_process *process, int status, int signal)
+{
+    struct dev *dev = container_of(process, struct dev, process);
+    ERROR(err);
+    loop_process_done(process);
+    dev->building = false;
+    if (dev->again && source_watch_differs(dev->watch)) {
+        build_again_if_changed(dev);
+        return;
+    }
+    // What the build itself wrote among the sources is no change of them.
+    dev->again = false;
+    source_watch_mark(dev->watch);
+    if (project_build_result(&dev->build, status, signal, &err) < 0) {
+        report_failure(dev, &err);
+        return;
+    }
+    dev->loading = true;
+    loop_work(dev->loop, load, loaded, dev);
+}
+
+static void start_build(struct dev *dev)
+{
+    ERROR(err);
+    const char *argv[] = {"sh", "-c", dev->build.command, NULL};
+    source_watch_mark(dev->watch);
+    dev->started = loop_now(dev->loop);
+    log_info("building component: %s", dev->build.command);
+    int rc =
+        loop_process_start(&dev->process, dev->loop, argv, (const char *const *)dev->build.environ,
+                           dev->project.dir, build_ended, &err);
+    if (rc < 0)
+        report_failure(dev, &err);
+    else
+        dev->building = true;
+}
+
+static void sources_changed(void *user)
+{
+    struct dev *dev = user;
+    if (dev->building || dev->loading) {
+        dev->again = true;
+        return;
+    }
+    log_info("the sources changed");
+    start_build(dev);
+}
+
+static void interrupted(struct loop_signal *signal, int signum)
+{
+    loop_stop(signal->loop);
+}
+
+// What the guest gets, from the `workload` and `dev` blocks.
+static void make_settings(struct dev *dev)
+{
+    const struct config *config = dev->project.config;
+    const struct config_workload *workload = config->workload;
+    const struct config_dev *block = config->dev;
+    struct workload_settings *settings = &dev->settings;
+    settings->name = "wash-dev-component";
+    settings->limits.wall_time_ms = DEV_TIMEOUT_MS;
+    settings->args = arena_new(&dev->arena, struct str);
+    *(struct str *)settings->args = STR("wash-dev-component");
+    settings->arg_count = 1;
+    if (workload) {
+        settings->allow_hosts = workload->allowed_hosts.items;
+        settings->allow_host_count = workload->allowed_hosts.len;
+    }
+    if (workload && workload->environment) {
+        const struct string_map *map = &workload->environment->config;
+        struct wasi_env *env = arena_new_array(&dev->arena, struct wasi_env, map->len);
+        for (size_t i = 0; i < map->len; i++)
+            env[i] = (struct wasi_env){map->items[i].key, map->items[i].value};
+        settings->env = env;
+        settings->env_count = map->len;
+    }
+    if (block) {
+        struct workload_dir *dirs =
+            arena_new_array(&dev->arena, struct workload_dir, block->volumes.len);
+        for (size_t i = 0; i < block->volumes.len; i++) {
+            dirs[i].host_path = arena_str(&dev->arena, block->volumes.items[i].host_path).data;
+            dirs[i].guest_path = arena_str(&dev->arena, block->volumes.items[i].guest_path).data;
+        }
+        settings->dirs = dirs;
+        settings->dir_count = block->volumes.len;
+    }
+}
+
+static int start(struct dev *dev, struct error *err)
+{
+    const struct config_dev *block = dev->project.config->dev;
+    struct str address =
+        block && block->address.data ? block->address : STR(CONFIG_DEV_ADDRESS_DEFAULT);
+    _cleanup_(mem_freep) char *text = str_dup(address);
+    const char *ignored[] = {dev->build.component_path};
+    int rc = engine_new(&(struct engine_options){0}, &dev->engine, err);
+    if (rc == 0)
+        rc = http_host_start(dev->engine, &(struct http_host_options){.address = text}, NULL,
+                             &dev->host, err);
+    if (rc == 0)
+        rc = source_watch_new(dev->loop, dev->project.dir, ignored, ARRAY_LEN(ignored),
+                              sources_changed, dev, &dev->watch, err);
+    if (rc == 0)
+        rc = loop_signal_init(&dev->interrupt, dev->loop, SIGINT, interrupted);
+    if (rc == 0)
+        rc = loop_signal_init(&dev->terminate, dev->loop, SIGTERM, interrupted);
+    return rc;
+}
+
+static void stop(struct dev *dev)
+{
+    if (dev->building) {
+        (void)loop_process_kill(&dev->process, SIGTERM);
+        loop_process_done(&dev->process);
+    }
+    while (dev->loading)
+        loop_turn(dev->loop, true);
+    if (dev->terminate.impl)
+        loop_signal_done(&dev->terminate);
+    if (dev->interrupt.impl)
+        loop_signal_done(&dev->interrupt);
+    source_watch_free(dev->watch);
+    if (dev->host)
+        http_host_stop(dev->host);
+    engine_free(dev->engine);
+    loop_free(dev->loop);
+}
+
+static int run_session(struct dev *dev, struct error *err)
+{
+    int rc = loop_new(&dev->loop, err);
+    if (rc < 0)
+        return rc;
+    make_settings(dev);
+    rc = start(dev, err);
+    if (rc == 0) {
+        start_build(dev);
+        loop_run(dev->loop);
+        log_info("Stopping development session ...");
+    }
+    dev->again = false;
+    stop(dev);
+    return rc;
+}
+
+static int run_dev(const struct global_options *global, void *options, const struct arguments *args,
+                   struct error *err)
+{
+    struct dev dev = {.arena = ARENA_INIT(SIZE_MAX)};
+    int rc = project_open(global, &dev.project, err);
+    if (rc == 0)
+        log_info("starting development session for project %s", dev.project.dir);
+    if (rc == 0)
+        rc = project_build(&dev.project, true, &dev.build, err);
+    if (rc == 0)
+        rc = run_session(&dev, err);
+    project_build_done(&dev.build);
+    project_done(&dev.project);
+    arena_done(&dev.arena);
+    if (rc == 0)
+        command_report(global, true, STR("Development command executed successfully"), NULL);
+    return rc;
+}
+
+const struct command command_dev = {
+    .name = "dev",
+    .usage = "[OPTIONS]",
+    .summary = "Build the project's component, serve it, and swap it when its sources change",
+    .help = "Everything is set in .wash/config.yaml: `build.command`, `build.component_path`,\n"
+            "`dev.address` (default 0.0.0.0:8000), `workload`. A build that fails leaves the\n"
+            "component in place that served before.",
+    .run = run_dev,
+};
