@@ -42,8 +42,7 @@ static int fail_kind(struct state *state, const char *want, const struct tree *t
     return fail(state, what);
 }
 
-// ---- unknown keys
-// --------------------------------------------------------------------------------
+// ---- unknown keys ------------------------------------------------------------------------------
 
 // How many letters must be changed, added or dropped to get from one to the other.
 static size_t distance(struct str a, struct str b)
@@ -103,8 +102,7 @@ static void warn_unknown(struct state *state, const struct record *record, struc
     tree_path_pop(&state->path, mark);
 }
 
-// ---- reading
-// -------------------------------------------------------------------------------------
+// ---- reading -----------------------------------------------------------------------------------
 
 static int read_string(struct state *state, const struct tree *tree, unsigned flags,
                        struct str *out)
@@ -304,8 +302,7 @@ int record_read(const struct record_reader *reader, const struct record *record,
     return rc;
 }
 
-// ---- printing
-// ------------------------------------------------------------------------------------
+// ---- printing ----------------------------------------------------------------------------------
 
 static struct tree *print_string(struct str text)
 {

@@ -13,8 +13,7 @@ enum toml_flags {
     TOML_TABLES = 8,  // an array of [[tables]]
 };
 
-// ---- places and flags
-// ----------------------------------------------------------------------------
+// ---- places and flags --------------------------------------------------------------------------
 
 struct tree_place toml_place(struct toml *toml)
 {
@@ -53,8 +52,7 @@ static int count_node(struct toml *toml)
     return ++toml->nodes > TREE_NODES_MAX ? toml_fail(toml, "the document has too many values") : 0;
 }
 
-// ---- blanks
-// --------------------------------------------------------------------------------------
+// ---- blanks ------------------------------------------------------------------------------------
 
 static void skip_blanks(struct toml *toml)
 {
@@ -103,8 +101,7 @@ static int end_line(struct toml *toml)
     return rc;
 }
 
-// ---- values
-// --------------------------------------------------------------------------------------
+// ---- values ------------------------------------------------------------------------------------
 
 static int read_value(struct toml *toml, struct tree **out);
 static int read_pair(struct toml *toml, struct tree *table);
@@ -193,8 +190,7 @@ static int read_value(struct toml *toml, struct tree **out)
     return rc;
 }
 
-// ---- keys and tables
-// -----------------------------------------------------------------------------
+// ---- keys and tables ---------------------------------------------------------------------------
 
 #define TOML_KEY_PARTS_MAX (TREE_DEPTH_MAX - 1)
 

@@ -174,8 +174,7 @@ void tree_merge(struct tree *base, const struct tree *over)
     }
 }
 
-// ---- where values stood
-// --------------------------------------------------------------------------
+// ---- where values stood ------------------------------------------------------------------------
 
 #define SOURCE_BYTES_MAX ((size_t)16 * 1024 * 1024)
 

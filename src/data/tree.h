@@ -60,8 +60,7 @@ struct tree *tree_value(void *at); // borrowed
 // Merges `over` into the map `base`: maps key by key, everything else replaced.
 void tree_merge(struct tree *base, const struct tree *over);
 
-// ---- where values stood
-// --------------------------------------------------------------------------
+// ---- where values stood ------------------------------------------------------------------------
 
 // A position is kept per path: "dev.address", "dev.components[0].name". Merging the sources of
 // layers in their order gives each value the place that it came from.

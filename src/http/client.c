@@ -8,7 +8,7 @@
 #define CONNECT_TIMEOUT_DEFAULT_MS ((uint64_t)60 * 1000)
 #define BYTES_TIMEOUT_DEFAULT_MS   ((uint64_t)600 * 1000)
 
-// ---- the end of a request and what its user hears -----------------------------------------------
+// ---- the end of a request and what its user hears ----------------------------------------------
 
 void request_notify(struct http_client_request *request, unsigned events)
 {
@@ -73,7 +73,7 @@ void request_finish(struct http_client_request *request, CURLcode result)
     }
 }
 
-// ---- timeouts -----------------------------------------------------------------------------------
+// ---- timeouts ----------------------------------------------------------------------------------
 
 struct phase_timeout {
     uint64_t ns;
@@ -127,7 +127,7 @@ static void on_phase_timer(struct loop_timer *timer)
         loop_timer_start(timer, timeout.ns - idle);
 }
 
-// ---- events -------------------------------------------------------------------------------------
+// ---- events ------------------------------------------------------------------------------------
 
 static void unpause(struct http_client_request *request)
 {
@@ -194,7 +194,7 @@ static void on_events(struct loop_defer *defer)
         release(request);
 }
 
-// ---- start --------------------------------------------------------------------------------------
+// ---- start -------------------------------------------------------------------------------------
 
 static bool is_own_field(struct str name)
 {
@@ -358,7 +358,7 @@ void http_client_request_free(struct http_client_request *request)
         release(request);
 }
 
-// ---- bodies -------------------------------------------------------------------------------------
+// ---- bodies ------------------------------------------------------------------------------------
 
 size_t http_client_write_budget(const struct http_client_request *request)
 {

@@ -34,7 +34,7 @@ static size_t refuse(struct http_client_request *request, enum http_client_failu
     return CURL_WRITEFUNC_ERROR;
 }
 
-// ---- the response's head ------------------------------------------------------------------------
+// ---- the response's head -----------------------------------------------------------------------
 
 static int parse_status(struct str line, unsigned *status)
 {
@@ -151,7 +151,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *user)
     return failed ? failed : taken;
 }
 
-// ---- bodies -------------------------------------------------------------------------------------
+// ---- bodies ------------------------------------------------------------------------------------
 
 static size_t on_body(char *data, size_t size, size_t count, void *user)
 {
@@ -185,7 +185,7 @@ static size_t on_upload(char *data, size_t size, size_t count, void *user)
     return CURL_READFUNC_PAUSE;
 }
 
-// ---- progress of the connection -----------------------------------------------------------------
+// ---- progress of the connection ----------------------------------------------------------------
 
 static int on_resolve(void *resolver, void *reserved, void *user)
 {
@@ -207,7 +207,7 @@ static int on_connected(void *user, char *peer_ip, char *local_ip, int peer_port
     return CURL_PREREQFUNC_OK;
 }
 
-// ---- options ------------------------------------------------------------------------------------
+// ---- options -----------------------------------------------------------------------------------
 
 static void setup_body(struct http_client_request *request)
 {
@@ -261,7 +261,7 @@ void transfer_setup(struct http_client_request *request)
     setup_body(request);
 }
 
-// ---- failures -----------------------------------------------------------------------------------
+// ---- failures ----------------------------------------------------------------------------------
 
 static const struct {
     CURLcode result;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What makes loading fail beyond the types, and what `config validate` finds besides.
 #include <errno.h>
+#include <stdarg.h>
 
 #include "http/uri.h"
 #include "wash/config_impl.h"
