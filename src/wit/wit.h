@@ -123,7 +123,7 @@ const struct wit_package *wit_root_package(const struct wit_resolve *resolve);
 const struct wit_interface *wit_find_interface(const struct wit_resolve *resolve, struct str id);
 const struct wit_world *wit_find_world(const struct wit_package *package, struct str name);
 
-// Prints one package as WIT text.
+// Prints one package as WIT text. What exceeds out->max is cut off, here and below.
 struct buf;
 void wit_print_package(const struct wit_package *package, struct buf *out);
 // Prints a world alone with the package header `package root:component;`, as `wash inspect` shows
