@@ -208,7 +208,7 @@ int wit_lex(const struct wit_source *source, uint32_t offset, struct wit_token *
     return r;
 }
 
-static bool add_doc_line(char *out, size_t *len, struct str line, bool first)
+static void add_doc_line(char *out, size_t *len, struct str line, bool first)
 {
     if (!first)
         out[(*len)++] = '\n';
@@ -216,7 +216,6 @@ static bool add_doc_line(char *out, size_t *len, struct str line, bool first)
         line.len--;
     memcpy(out + *len, line.data, line.len);
     *len += line.len;
-    return false;
 }
 
 static struct str without_one_space(struct str line)
@@ -225,7 +224,7 @@ static struct str without_one_space(struct str line)
 }
 
 // Lines of a block doc comment, without blanks around them and without a leading `*`.
-static bool add_doc_block(char *out, size_t *len, struct str block, bool first)
+static void add_doc_block(char *out, size_t *len, struct str block, bool first)
 {
     block = str_trim(block);
     for (bool more = true; more;) {
@@ -234,9 +233,9 @@ static bool add_doc_block(char *out, size_t *len, struct str block, bool first)
         line = str_trim(line);
         if (line.len > 0 && line.data[0] == '*')
             line = without_one_space(str_from_index(line, 1));
-        first = add_doc_line(out, len, line, first);
+        add_doc_line(out, len, line, first);
+        first = false;
     }
-    return first;
 }
 
 struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
@@ -255,16 +254,18 @@ struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
         size_t end = is_line ? line_end(text, at) : block_comment_end(text, at);
         struct str comment = str_sub(text, at, end - at);
         at = end;
-        bool is_doc = at_text(comment, 2, is_line ? "/" : "*") && comment.len > 4 - is_line;
+        bool is_doc = is_line ? at_text(comment, 2, "/") && !at_text(comment, 3, "/")
+                              : at_text(comment, 2, "*") && comment.len > 4;
         if (!is_doc)
             continue;
         // Every line of the result is shorter than its source.
         if (!out)
             out = arena_alloc(arena, (size_t)(to - from) + 1);
         if (is_line)
-            first = add_doc_line(out, &len, without_one_space(str_from_index(comment, 3)), first);
+            add_doc_line(out, &len, without_one_space(str_from_index(comment, 3)), first);
         else
-            first = add_doc_block(out, &len, str_sub(comment, 3, comment.len - 5), first);
+            add_doc_block(out, &len, str_sub(comment, 3, comment.len - 5), first);
+        first = false;
     }
     return out ? str_of(out, len) : STR_EMPTY;
 }
