@@ -15,7 +15,7 @@ _must_use_ int component_decode(struct str bytes, struct component **out, struct
 void component_free(struct component *component);
 
 // The component's imports and exports as a WIT world named "root" of package "root:component", for
-// wit_print_component_world(). Allocated in `arena`.
+// wit_print_component_world(). Allocated in `arena`; names refer to the decoded bytes.
 struct wit_world;
 _must_use_ int component_world(const struct component *component, struct arena *arena,
                                const struct wit_world **out, struct error *err);

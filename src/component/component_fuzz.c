@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// Any bytes: decode, plan, dump.
+// Any bytes: decode, plan, dump, world.
 #include "base/buf.h"
 #include "component/component.h"
 #include "component/plan.h"
+#include "wit/wit.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -18,6 +19,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         plan_dump(plan, &text);
         plan_free(plan);
     }
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    const struct wit_world *world;
+    if (component_world(component, &arena, &world, NULL) == 0) {
+        BUF(text, (size_t)256 << 20);
+        wit_print_component_world(world, &text);
+    }
+    arena_done(&arena);
     component_free(component);
     return 0;
 }

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "component/plan.h"
 #include "testing/test.h"
+#include "wit/wit.h"
 
 #define FILE_MAX ((size_t)64 << 20)
 
@@ -50,6 +51,20 @@ static int plan_bytes(struct str bytes, struct error *err, struct buf *dump)
     return rc;
 }
 
+// Equal texts; otherwise the first line that differs is shown.
+static void check_text(const char *name, struct str got, struct str want)
+{
+    for (uint32_t line = 1; got.len > 0 || want.len > 0; line++) {
+        struct str got_line;
+        struct str want_line;
+        (void)str_cut(got, '\n', &got_line, &got);
+        (void)str_cut(want, '\n', &want_line, &want);
+        if (!str_eq(got_line, want_line))
+            test_fail(__FILE__, __LINE__, "%s, line %u: \"%.*s\", not \"%.*s\"", name, line,
+                      STR_ARG(got_line), STR_ARG(want_line));
+    }
+}
+
 static void check_golden(const char *name)
 {
     char file[128];
@@ -63,7 +78,7 @@ static void check_golden(const char *name)
     BUF(golden, FILE_MAX);
     (void)snprintf(file, sizeof(file), "%s.plan", name);
     read_fixture(file, &golden);
-    test_check_str(__FILE__, __LINE__, name, buf_str(&dump), buf_str(&golden));
+    check_text(name, buf_str(&dump), buf_str(&golden));
 }
 
 TEST(plan_of_functions_and_strings)
@@ -243,7 +258,53 @@ TEST(exports_are_found)
     component_free(component);
 }
 
+// ---- worlds -------------------------------------------------------------------------------------
+
+// Compares the printed world with the text of a file.
+static void check_world(const char *wasm, const char *wit)
+{
+    BUF(bytes, FILE_MAX);
+    BUF(golden, FILE_MAX);
+    if (!read_file(wasm, &bytes) || !read_file(wit, &golden))
+        test_fail(__FILE__, __LINE__, "cannot read %s and %s", wasm, wit);
+    ERROR(err);
+    struct component *component;
+    if (component_decode(buf_str(&bytes), &component, &err) < 0)
+        test_fail(__FILE__, __LINE__, "%s: %s", wasm, error_text(&err));
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    const struct wit_world *world;
+    if (component_world(component, &arena, &world, &err) < 0)
+        test_fail(__FILE__, __LINE__, "%s: %s", wasm, error_text(&err));
+    BUF(text, FILE_MAX);
+    wit_print_component_world(world, &text);
+    check_text(wasm, buf_str(&text), buf_str(&golden));
+    arena_done(&arena);
+    component_free(component);
+}
+
+TEST(worlds)
+{
+    static const char *const names[] = {"adder", "nested", "shim", "types", "p2-hello"};
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        char wasm[512];
+        char wit[512];
+        (void)snprintf(wasm, sizeof(wasm), "%s/%s.wasm", TEST_FIXTURES, names[i]);
+        (void)snprintf(wit, sizeof(wit), "%s/%s.wit", TEST_FIXTURES, names[i]);
+        check_world(wasm, wit);
+    }
+}
+
 // ---- guests of other languages ------------------------------------------------------------------
+
+static void check_guest_world(const char *dir, const char *name)
+{
+    char wasm[1024];
+    char wit[1024];
+    (void)snprintf(wasm, sizeof(wasm), "%s/guests/bin/%s", dir, name);
+    (void)snprintf(wit, sizeof(wit), "%s/guests/wit/%.*s.wit", dir,
+                   (int)(strlen(name) - strlen(".wasm")), name);
+    check_world(wasm, wit);
+}
 
 static void check_guest(const char *dir, const char *name)
 {
@@ -272,7 +333,9 @@ TEST(shared_guests)
     DIR *list = opendir(path);
     CHECK(list != NULL);
     for (struct dirent *entry; (entry = readdir(list));)
-        if (str_ends(str_from(entry->d_name), STR(".wasm")))
+        if (str_ends(str_from(entry->d_name), STR(".wasm"))) {
             check_guest(dir, entry->d_name);
+            check_guest_world(dir, entry->d_name);
+        }
     closedir(list);
 }

@@ -28,17 +28,39 @@ int plan_charge(struct planner *p, uint32_t amount)
     return 0;
 }
 
+void planner_init(struct planner *p, struct plan *plan, struct error *err)
+{
+    *p = (struct planner){
+        .scratch = ARENA_INIT(SIZE_MAX), .plan = plan, .err = err, .work_left = PLAN_WORK_MAX};
+    p->dtors = mem_new_array(const struct core_item *, PLAN_RESOURCES_MAX);
+    memset(p->dtors, 0, PLAN_RESOURCES_MAX * sizeof(struct core_item *));
+}
+
+void planner_done(struct planner *p)
+{
+    free(p->dtors);
+    vec_done(&p->steps);
+    vec_done(&p->trampolines);
+    arena_done(&p->scratch);
+}
+
+int planner_run(struct planner *p, const struct component *component, struct env **root)
+{
+    int rc = plan_types_init(p);
+    if (rc == 0)
+        rc = plan_env_new(p, component, NULL, root);
+    if (rc < 0)
+        return rc;
+    (void)plan_component_instance(p, *root);
+    rc = plan_env_run(p, *root);
+    p->def = NULL;
+    return rc;
+}
+
 static int plan_run(struct planner *p, const struct component *component)
 {
     struct env *root;
-    int rc = plan_types_init(p);
-    if (rc == 0)
-        rc = plan_env_new(p, component, NULL, &root);
-    if (rc < 0)
-        return rc;
-    (void)plan_component_instance(p, root);
-    rc = plan_env_run(p, root);
-    p->def = NULL;
+    int rc = planner_run(p, component, &root);
     if (rc == 0)
         rc = plan_drop_shims(p);
     if (rc == 0)
@@ -48,28 +70,20 @@ static int plan_run(struct planner *p, const struct component *component)
 
 int plan_new(const struct component *component, struct plan **out, struct error *err)
 {
-    struct planner p = {
-        .scratch = ARENA_INIT(SIZE_MAX),
-        .plan = mem_new(struct plan),
-        .err = err,
-        .work_left = PLAN_WORK_MAX,
-    };
-    p.plan->arena = ARENA_INIT(SIZE_MAX);
+    struct plan *plan = mem_new(struct plan);
+    plan->arena = ARENA_INIT(SIZE_MAX);
     // Types refer to resources by address, so their array is made at its full size; what is not
     // used is never touched.
-    p.plan->resources = mem_new_array(struct plan_resource, PLAN_RESOURCES_MAX);
-    p.dtors = mem_new_array(const struct core_item *, PLAN_RESOURCES_MAX);
-    memset(p.dtors, 0, PLAN_RESOURCES_MAX * sizeof(struct core_item *));
+    plan->resources = mem_new_array(struct plan_resource, PLAN_RESOURCES_MAX);
+    struct planner p;
+    planner_init(&p, plan, err);
     int rc = plan_run(&p, component);
-    free(p.dtors);
-    vec_done(&p.steps);
-    vec_done(&p.trampolines);
-    arena_done(&p.scratch);
+    planner_done(&p);
     if (rc < 0) {
-        plan_free(p.plan);
+        plan_free(plan);
         return rc;
     }
-    *out = p.plan;
+    *out = plan;
     return 0;
 }
 

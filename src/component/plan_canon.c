@@ -266,8 +266,24 @@ static int canon_resource(struct planner *p, struct env *env, const struct canon
                            });
 }
 
+// Without core definitions a lifted function is its type.
+static int canon_type(struct planner *p, struct env *env, const struct canon_def *def)
+{
+    if (def->kind != CANON_LIFT)
+        return plan_env_push(p, env, (struct entity){.sort = SORT_CORE_FUNC});
+    const struct type_entity *type;
+    int rc = plan_type_at(p, env, def->type, TYPE_DEF_FUNC, &type);
+    if (rc < 0)
+        return rc;
+    struct comp_func *func = plan_scratch(p, struct comp_func);
+    *func = (struct comp_func){.type = type->func, .index = PLAN_NONE};
+    return plan_env_push(p, env, (struct entity){.sort = SORT_FUNC, .func = func});
+}
+
 int plan_canon(struct planner *p, struct env *env, const struct canon_def *def)
 {
+    if (p->types_only)
+        return canon_type(p, env, def);
     switch (def->kind) {
     case CANON_LIFT:
         return canon_lift(p, env, def);

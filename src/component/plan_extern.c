@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "component/planner.h"
+#include "wit/wit.h"
 
 static int extern_resource(struct planner *p, const struct extern_source *source,
                            struct entity *out)
@@ -19,7 +20,8 @@ static int extern_resource(struct planner *p, const struct extern_source *source
     if (rc < 0)
         return rc;
     struct type_entity *type = plan_scratch(p, struct type_entity);
-    *type = (struct type_entity){.kind = TYPE_DEF_RESOURCE, .resource = &resource->type};
+    *type = (struct type_entity){
+        .kind = TYPE_DEF_RESOURCE, .resource = &resource->type, .name = source->name};
     *out = (struct entity){.sort = SORT_TYPE, .type = type};
     return 0;
 }
@@ -28,15 +30,36 @@ static int extern_resource(struct planner *p, const struct extern_source *source
 static const struct type_entity *named_type(struct planner *p, const struct type_entity *type,
                                             struct str name)
 {
-    if (type->kind != TYPE_DEF_VALUE || type->value->kind <= TYPE_ERROR_CONTEXT ||
-        str_eq(type->value->name, name))
-        return type;
     struct type_entity *copy = plan_scratch(p, struct type_entity);
+    *copy = *type;
+    copy->name = name;
+    if (type->kind == TYPE_DEF_RESOURCE)
+        return copy;
+    // Only WIT text shows names of primitives.
+    if (type->kind != TYPE_DEF_VALUE || str_eq(type->value->name, name) ||
+        (type->value->kind <= TYPE_ERROR_CONTEXT && !p->types_only))
+        return type;
     struct type *value = arena_new(&p->plan->arena, struct type);
     *value = *type->value;
     value->name = name;
-    *copy = *type;
     copy->value = value;
+    return copy;
+}
+
+const struct type_entity *plan_declare_type(struct planner *p, const struct type_entity *type,
+                                            struct str name)
+{
+    if (!p->types_only || (type->kind != TYPE_DEF_VALUE && type->kind != TYPE_DEF_RESOURCE))
+        return type;
+    struct type_entity *copy = plan_scratch(p, struct type_entity);
+    *copy = *named_type(p, type, name);
+    copy->def = arena_new(&p->plan->arena, struct wit_typedef);
+    *copy->def = (struct wit_typedef){
+        .name = name,
+        .type = copy->value,
+        .resource = copy->resource,
+        .alias_of = type->def,
+    };
     return copy;
 }
 
@@ -54,7 +77,11 @@ static int extern_type(struct planner *p, const struct env *env, const struct ex
         rc = plan_value_match(p, bound.type, source->actual->type, source->name);
     if (rc < 0)
         return rc;
-    *out = (struct entity){.sort = SORT_TYPE, .type = named_type(p, bound.type, source->name)};
+    struct type_entity *type = plan_scratch(p, struct type_entity);
+    *type = *named_type(p, bound.type, source->name);
+    if (source->actual)
+        type->def = source->actual->type->def;
+    *out = (struct entity){.sort = SORT_TYPE, .type = type};
     return 0;
 }
 
@@ -65,11 +92,15 @@ static int extern_func(struct planner *p, const struct env *env, const struct ex
     int rc = plan_type_at(p, env, def->index, TYPE_DEF_FUNC, &type);
     if (rc < 0)
         return rc;
+    struct comp_func *func = plan_scratch(p, struct comp_func);
     if (source->actual) {
+        *func = *source->actual->func;
+        func->type = type->func;
         *out = *source->actual;
+        if (p->types_only)
+            out->func = func;
         return plan_func_match(p, type, source->actual->func, source->name);
     }
-    struct comp_func *func = plan_scratch(p, struct comp_func);
     *func = (struct comp_func){.type = type->func,
                                .is_import = true,
                                .interface = source->interface,

@@ -53,8 +53,11 @@ int plan_env_new(struct planner *p, const struct component *scope, struct env *p
                  struct env **out)
 {
     uint32_t exports = 0;
-    for (uint32_t i = 0; i < scope->def_count; i++)
+    uint32_t imports = 0;
+    for (uint32_t i = 0; i < scope->def_count; i++) {
         exports += scope->defs[i].kind == DEF_EXPORT;
+        imports += scope->defs[i].kind == DEF_IMPORT;
+    }
     uint64_t total = scope->def_count;
     for (int sort = 0; sort < SORT_COUNT; sort++)
         total += scope->counts[sort];
@@ -66,6 +69,7 @@ int plan_env_new(struct planner *p, const struct component *scope, struct env *p
     for (int sort = 0; sort < SORT_COUNT; sort++)
         env->spaces[sort] = plan_scratch_array(p, struct entity, scope->counts[sort]);
     env->exports.items = plan_scratch_array(p, struct export_entry, exports);
+    env->imports.items = plan_scratch_array(p, struct export_entry, imports);
     *out = env;
     return 0;
 }
@@ -187,7 +191,9 @@ static int run_alias(struct planner *p, struct env *env, const struct alias_def 
         rc = alias_export(p, env, def, &entity);
     } else if (def->kind == ALIAS_CORE_EXPORT) {
         rc = plan_env_get(p, env, SORT_CORE_INSTANCE, def->instance, &entity);
-        if (rc == 0)
+        if (p->types_only)
+            entity = (struct entity){.sort = def->sort};
+        else if (rc == 0)
             rc = plan_core_export(p, entity.core_instance, def->sort, def->name, &entity);
     } else {
         const struct env *outer = env;
@@ -217,7 +223,14 @@ static int run_import(struct planner *p, struct env *env, const struct import_de
         source.interface = STR_EMPTY;
     struct entity entity;
     int rc = plan_extern(p, env, &def->type, &source, &entity);
-    return rc < 0 ? rc : plan_env_push(p, env, entity);
+    if (rc < 0)
+        return rc;
+    if (!env->args) {
+        if (entity.sort == SORT_TYPE)
+            entity.type = plan_declare_type(p, entity.type, def->name.name);
+        env->imports.items[env->imports.len++] = (struct export_entry){def->name.name, entity};
+    }
+    return plan_env_push(p, env, entity);
 }
 
 // A resource type of the component is called what it is first exported as.
@@ -252,6 +265,8 @@ static int run_export(struct planner *p, struct env *env, const struct export_de
     if (rc < 0)
         return rc;
     name_resource(p, &entity, def->name.name);
+    if (entity.sort == SORT_TYPE)
+        entity.type = plan_declare_type(p, entity.type, def->name.name);
     plan_env_export(env, def->name.name, entity);
     return plan_env_push(p, env, entity);
 }
@@ -265,6 +280,9 @@ static int run_definition(struct planner *p, struct env *env, const struct defin
         entity = (struct entity){.sort = SORT_CORE_MODULE, .module = def->module};
         return plan_env_push(p, env, entity);
     case DEF_CORE_INSTANCE:
+        entity.sort = SORT_CORE_INSTANCE;
+        if (p->types_only)
+            return plan_env_push(p, env, entity);
         return plan_core_instance(p, env, def->instance);
     case DEF_CORE_TYPE:
         return plan_env_push(p, env, entity);

@@ -107,6 +107,8 @@ static int value_type(struct planner *p, const struct env *env, const struct val
         rc = plan_type_at(p, env, def->resource, TYPE_DEF_RESOURCE, &resource);
         if (rc == 0)
             type->resource = resource->resource;
+        if (rc == 0 && def->kind == TYPE_OWN)
+            type->name = resource->name;
     }
     if (rc == 0 && type_compute_layout(type) < 0)
         rc = plan_fail(p, -EOVERFLOW, "values of the type do not fit 32-bit memory");
@@ -137,7 +139,7 @@ static int resource_type(struct planner *p, struct env *env, const struct resour
         return rc;
     resource->component_instance = plan_component_instance(p, env);
     out->resource = &resource->type;
-    if (!def->has_dtor)
+    if (!def->has_dtor || p->types_only)
         return 0;
     struct entity dtor;
     rc = plan_env_get(p, env, SORT_CORE_FUNC, def->dtor, &dtor);

@@ -21,6 +21,7 @@
 #define PLAN_FLAT_RESULTS_MAX 1
 
 struct env;
+struct wit_typedef;
 
 struct core_item {
     struct core_ref ref;
@@ -55,7 +56,9 @@ struct type_entity {
     const struct resource_type *resource;
     const struct component *scope; // component and instance types, closed over `env`
     struct env *env;
-    uint32_t nodes; // value and function types: size as a tree
+    struct str name;         // resource types: what they are called here
+    struct wit_typedef *def; // of the WIT printer: the definition that this is a reference to
+    uint32_t nodes;          // value and function types: size as a tree
     uint32_t depth;
 };
 
@@ -105,6 +108,7 @@ struct env {
     struct entity *spaces[SORT_COUNT];
     uint32_t filled[SORT_COUNT];
     struct export_list exports;
+    struct export_list imports;  // of the root; not sorted
     uint32_t component_instance; // PLAN_NONE until a canonical definition needs it
     // A component's arguments; NULL for the root, whose imports are the plan's.
     const struct export_list *args;
@@ -142,6 +146,9 @@ struct planner {
     const struct definition *def; // being evaluated, for messages
     const struct type_entity *primitives;
     const struct core_item **dtors; // by resource, PLAN_RESOURCES_MAX
+    // Evaluate imports, exports and types only, for the WIT printer: core definitions are skipped
+    // and named types keep their names and definitions.
+    bool types_only;
     uint32_t work_left;
     uint32_t depth; // of instantiations and instance types
     struct {
@@ -165,6 +172,12 @@ _must_use_ int plan_charge(struct planner *p, uint32_t amount);
 
 #define plan_scratch(p, type)              ((type *)arena_alloc(&(p)->scratch, sizeof(type)))
 #define plan_scratch_array(p, type, count) arena_new_array(&(p)->scratch, type, (count))
+
+// A planner that fills `plan`, whose arena and resources are set up; ends with planner_done().
+void planner_init(struct planner *p, struct plan *plan, struct error *err);
+void planner_done(struct planner *p);
+// Evaluates the root and everything that it instantiates.
+_must_use_ int planner_run(struct planner *p, const struct component *component, struct env **root);
 
 // ---- plan_scope.c -------------------------------------------------------------------------------
 
@@ -208,6 +221,10 @@ struct extern_source {
 // What an import, an export's ascribed type or a declarator comes down to.
 _must_use_ int plan_extern(struct planner *p, struct env *env, const struct extern_def *type,
                            const struct extern_source *source, struct entity *out);
+
+// The type under the name that a scope exports or the root imports it by.
+const struct type_entity *plan_declare_type(struct planner *p, const struct type_entity *type,
+                                            struct str name);
 
 // ---- plan_core.c --------------------------------------------------------------------------------
 
