@@ -17,12 +17,19 @@
 #define HTTP_GUEST_FIELDS_BYTES_MAX ((size_t)128 * 1024)
 #define HTTP_FIELD_OVERHEAD_BYTES   32
 
+// Most host memory that the fields and unsent bodies of one instance take together. More traps,
+// or closes the stream.
+#define HTTP_GUEST_BYTES_MAX ((uint64_t)64 * 1024 * 1024)
+// Requests of one instance that are under way: one more gets connection-limit-reached.
+#define HTTP_GUEST_REQUESTS_MAX 1000u
+
 struct field_list {
     struct http_field *items;
     uint32_t len;
     uint32_t cap;
-    size_t bytes;  // towards the limit
-    bool borrowed; // names and values belong to somebody else
+    size_t bytes;      // towards the limit
+    bool borrowed;     // names and values belong to somebody else
+    uint64_t *charged; // the instance's http_bytes, when guest code fills the list
 };
 
 // Fields that belong to a connection, not to the message: guests neither see nor set them.
@@ -32,7 +39,7 @@ bool field_value_valid(struct str value);
 
 void field_list_done(struct field_list *list);
 // Appends copies; white space around the value is no part of it (RFC 9110 section 5.5). 0, or
-// -E2BIG over the limit. The list must not be borrowed.
+// -E2BIG over a limit. The list must not be borrowed.
 _must_use_ int field_list_add(struct field_list *list, struct str name, struct str value);
 // Removes all fields of that name, in any case.
 void field_list_remove(struct field_list *list, struct str name);
@@ -41,7 +48,7 @@ const struct http_field *field_list_find(const struct field_list *list, struct s
 void field_list_borrow(struct field_list *list, const struct http_field *fields, size_t count);
 // Copies what was borrowed, before its owner goes away.
 void field_list_own(struct field_list *list);
-void field_list_copy(struct field_list *to, const struct field_list *from);
+void field_list_copy(struct field_list *to, const struct field_list *from, uint64_t *charged);
 // The value of content-length: a number, -1 without one, -EINVAL when there are several different
 // ones or it is no number.
 int64_t field_list_content_length(const struct field_list *list);
@@ -76,7 +83,10 @@ struct p2_http_types_fields {
 struct p2_http_types_fields *fields_view_new(const struct field_list *view, struct message *owner,
                                              struct wasi_parent *parent);
 // Moves the content out of a `fields` whose ownership came with a call, and frees it.
-void fields_take(struct p2_http_types_fields *fields, struct field_list *out);
+void fields_take(struct canon_call *call, struct p2_http_types_fields *fields,
+                 struct field_list *out);
+// Traps when the instance holds more than HTTP_GUEST_BYTES_MAX.
+_must_use_ int http_check_bytes(struct canon_call *call);
 void fields_free(struct p2_http_types_fields *fields);
 
 // ---- errors (p2_http_error.c) -------------------------------------------------------------------
@@ -190,12 +200,13 @@ struct outgoing {
     struct p2_http_types_outgoing_body body;
     struct p2_io_streams_output_stream stream;
     struct buf held;
+    uint64_t *charged; // with what is held: the instance's http_bytes
     struct field_list trailers;
     const struct outgoing_ops *ops; // NULL: no sink yet, or no more
     void *sink;
 };
 
-void outgoing_init(struct outgoing *out, bool is_response, void (*free)(struct message *message));
+void outgoing_init(struct outgoing *out, struct wasi *wasi, void (*free)(struct message *message));
 void outgoing_done(struct outgoing *out);
 // The content-length field becomes out->length (it is announced apart). -EINVAL for a bad one.
 _must_use_ int outgoing_take_length(struct outgoing *out);

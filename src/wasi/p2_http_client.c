@@ -35,14 +35,14 @@ struct p2_http_types_future_incoming_response {
     bool taken; // get() gave the result out
     struct wasi_parent own;
     struct wasi_event event;
-    struct http_error failure; // before the response
-    struct http_client *client;
+    struct http_error failure;                      // before the response
     struct http_client_request *request;            // NULL: not sent, or given up
     struct outgoing *body;                          // of the request, while it is being sent
     struct p2_http_types_outgoing_request *message; // until it is sent
     char *url;                                      // the same
     uint64_t connect_timeout_ms, first_byte_timeout_ms, between_bytes_timeout_ms;
-    struct loop *loop;
+    struct wasi *wasi;
+    bool counted; // in wasi->http_requests
     struct loop_defer defer;
 };
 
@@ -88,10 +88,18 @@ static void take_failure(struct http_error *error, const struct http_client_requ
 
 static void unsent_done(struct p2_http_types_future_incoming_response *fetch)
 {
-    loop_defer_cancel(fetch->loop, &fetch->defer);
+    loop_defer_cancel(fetch->wasi->loop, &fetch->defer);
     free(TAKE(fetch->url));
     if (fetch->message)
         message_unref(&TAKE(fetch->message)->out.message);
+}
+
+static void request_done(struct p2_http_types_future_incoming_response *fetch)
+{
+    http_client_request_free(TAKE(fetch->request));
+    if (fetch->counted)
+        fetch->wasi->http_requests--;
+    fetch->counted = false;
 }
 
 // Gives the request up; what guests still hold of the response is copied.
@@ -101,7 +109,7 @@ static void fetch_cancel(struct p2_http_types_future_incoming_response *fetch)
     if (fetch->body)
         outgoing_break(fetch->body);
     incoming_detach(&fetch->in, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_TERMINATED);
-    http_client_request_free(TAKE(fetch->request));
+    request_done(fetch);
 }
 
 static void fetch_fail(struct p2_http_types_future_incoming_response *fetch,
@@ -121,7 +129,7 @@ static void fetch_free(struct message *message)
     if (fetch->body)
         outgoing_break(fetch->body);
     incoming_done(&fetch->in);
-    http_client_request_free(fetch->request);
+    request_done(fetch);
     http_error_done(&fetch->failure);
     free(fetch);
 }
@@ -181,7 +189,7 @@ static int start(struct p2_http_types_future_incoming_response *fetch, struct er
                    .failed = on_failed},
         .user = fetch,
     };
-    return http_client_start(fetch->client, &options, &fetch->request, err);
+    return http_client_start(fetch->wasi->http_client, &options, &fetch->request, err);
 }
 
 static void fetch_send(struct p2_http_types_future_incoming_response *fetch)
@@ -323,6 +331,8 @@ static int check_request(struct p2_http_types_outgoing_request *request, struct 
     if (!wasi->http_client || !wasi_egress_allows(wasi->config->egress, scheme, authority.host,
                                                   authority.has_port ? authority.port : 0))
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED;
+    if (wasi->http_requests >= HTTP_GUEST_REQUESTS_MAX)
+        return P2_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED;
     *url = mem_printf("%.*s://%s%s", STR_ARG(scheme), request->authority,
                       request->path && !is_asterisk ? request->path : "");
     return HTTP_NO_ERROR;
@@ -338,8 +348,9 @@ static struct p2_http_types_future_incoming_response *fetch_new(
     incoming_init(&fetch->in, &response_ops, fetch_free);
     message_ref(&fetch->in.message);
     fetch->failure.tag = HTTP_NO_ERROR;
-    fetch->client = wasi->http_client;
-    fetch->loop = wasi->loop;
+    fetch->wasi = wasi;
+    fetch->counted = true;
+    wasi->http_requests++;
     fetch->defer.callback = on_turn_end;
     fetch->message = request;
     fetch->url = url;
@@ -374,7 +385,7 @@ int p2_http_outgoing_handler_handle(
         struct p2_http_types_future_incoming_response *fetch =
             fetch_new(request, url, wasi_of(call), given);
         if (request->out.state == OUTGOING_HELD && request->out.body_taken)
-            loop_defer(fetch->loop, &fetch->defer);
+            loop_defer(fetch->wasi->loop, &fetch->defer);
         else
             fetch_send(fetch);
         ret->ok = fetch;

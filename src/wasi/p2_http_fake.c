@@ -237,6 +237,8 @@ int world_finish(struct world *w, enum task_end end)
 
 void world_end(struct world *w)
 {
+    CHECK_INT(w->wasi.http_bytes, 0);
+    CHECK_INT(w->wasi.http_requests, 0);
     arena_done(&w->arena);
     error_done(&w->error);
     error_done(&w->why);

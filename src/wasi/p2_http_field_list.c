@@ -54,6 +54,8 @@ void field_list_done(struct field_list *list)
 {
     for (uint32_t i = 0; !list->borrowed && i < list->len; i++)
         free((char *)list->items[i].name.data);
+    if (list->charged)
+        *list->charged -= list->bytes;
     free(list->items);
     *list = (struct field_list){0};
 }
@@ -89,6 +91,11 @@ int field_list_add(struct field_list *list, struct str name, struct str value)
     if (list->bytes > HTTP_GUEST_FIELDS_BYTES_MAX ||
         size > HTTP_GUEST_FIELDS_BYTES_MAX - list->bytes)
         return -E2BIG;
+    if (list->charged) {
+        if (*list->charged + size > HTTP_GUEST_BYTES_MAX)
+            return -E2BIG;
+        *list->charged += size;
+    }
     *push(list) = field_dup(name, value);
     list->bytes += size;
     return 0;
@@ -103,7 +110,10 @@ void field_list_remove(struct field_list *list, struct str name)
             list->items[kept++] = *field;
             continue;
         }
-        list->bytes -= field_size(field->name, field->value);
+        size_t size = field_size(field->name, field->value);
+        list->bytes -= size;
+        if (list->charged)
+            *list->charged -= size;
         if (!list->borrowed)
             free((char *)field->name.data);
     }
@@ -138,9 +148,12 @@ void field_list_own(struct field_list *list)
     list->borrowed = false;
 }
 
-void field_list_copy(struct field_list *to, const struct field_list *from)
+void field_list_copy(struct field_list *to, const struct field_list *from, uint64_t *charged)
 {
-    *to = (struct field_list){.len = from->len, .cap = from->len, .bytes = from->bytes};
+    *to = (struct field_list){
+        .len = from->len, .cap = from->len, .bytes = from->bytes, .charged = charged};
+    if (charged)
+        *charged += from->bytes;
     if (!from->len)
         return;
     to->items = mem_new_array(struct http_field, from->len);

@@ -32,10 +32,11 @@ void fields_free(struct p2_http_types_fields *fields)
     free(fields);
 }
 
-void fields_take(struct p2_http_types_fields *fields, struct field_list *out)
+void fields_take(struct canon_call *call, struct p2_http_types_fields *fields,
+                 struct field_list *out)
 {
     if (fields->view)
-        field_list_copy(out, fields->view);
+        field_list_copy(out, fields->view, &wasi_of(call)->http_bytes);
     else
         *out = fields->list;
     fields->list = (struct field_list){0};
@@ -50,8 +51,22 @@ int p2_http_types_fields_drop(struct canon_call *call, struct p2_http_types_fiel
 
 static int too_much(struct canon_call *call)
 {
-    return canon_trap(call, "wasi:http fields: more than %zu bytes of names and values",
-                      HTTP_GUEST_FIELDS_BYTES_MAX);
+    return canon_trap(call,
+                      "wasi:http fields: more than %zu bytes of names and values, or more than "
+                      "%llu in all",
+                      HTTP_GUEST_FIELDS_BYTES_MAX, (unsigned long long)HTTP_GUEST_BYTES_MAX);
+}
+
+int http_check_bytes(struct canon_call *call)
+{
+    return wasi_of(call)->http_bytes > HTTP_GUEST_BYTES_MAX ? too_much(call) : 0;
+}
+
+static struct p2_http_types_fields *fields_new(struct canon_call *call)
+{
+    struct p2_http_types_fields *fields = mem_new(struct p2_http_types_fields);
+    fields->list.charged = &wasi_of(call)->http_bytes;
+    return fields;
 }
 
 // True when the name may be set; else the reason.
@@ -77,7 +92,7 @@ static bool check_mutable(const struct p2_http_types_fields *fields,
 
 int p2_http_types_fields_constructor(struct canon_call *call, struct p2_http_types_fields **ret)
 {
-    *ret = mem_new(struct p2_http_types_fields);
+    *ret = fields_new(call);
     return 0;
 }
 
@@ -85,7 +100,7 @@ int p2_http_types_fields_from_list(struct canon_call *call,
                                    struct p2_list_tuple_string_bytes entries,
                                    struct p2_result_http_types_fields_http_types_header_error *ret)
 {
-    struct p2_http_types_fields *fields = mem_new(struct p2_http_types_fields);
+    struct p2_http_types_fields *fields = fields_new(call);
     int rc = 0;
     for (size_t i = 0; i < entries.len && rc == 0 && !ret->is_err; i++) {
         const struct p2_tuple_string_bytes *entry = &entries.data[i];
@@ -178,7 +193,10 @@ int p2_http_types_fields_entries(struct canon_call *call, struct p2_http_types_f
 int p2_http_types_fields_clone(struct canon_call *call, struct p2_http_types_fields *self,
                                struct p2_http_types_fields **ret)
 {
+    int rc = http_check_bytes(call);
+    if (rc < 0)
+        return rc;
     *ret = mem_new(struct p2_http_types_fields);
-    field_list_copy(&(*ret)->list, list_of(self));
+    field_list_copy(&(*ret)->list, list_of(self), &wasi_of(call)->http_bytes);
     return 0;
 }

@@ -54,10 +54,16 @@ int p2_http_types_outgoing_response_constructor(struct canon_call *call,
                                                 struct p2_http_types_fields *headers,
                                                 struct p2_http_types_outgoing_response **ret)
 {
+    int rc = http_check_bytes(call);
+    if (rc < 0) {
+        fields_free(headers);
+        return rc;
+    }
     struct p2_http_types_outgoing_response *response =
         mem_alloc(sizeof(struct p2_http_types_outgoing_response));
-    outgoing_init(&response->out, true, response_free);
-    fields_take(headers, &response->out.message.fields);
+    outgoing_init(&response->out, wasi_of(call), response_free);
+    response->out.is_response = true;
+    fields_take(call, headers, &response->out.message.fields);
     response->status = 200;
     message_ref(&response->out.message);
     *ret = response;
@@ -128,9 +134,14 @@ int p2_http_types_outgoing_request_constructor(struct canon_call *call,
                                                struct p2_http_types_fields *headers,
                                                struct p2_http_types_outgoing_request **ret)
 {
+    int rc = http_check_bytes(call);
+    if (rc < 0) {
+        fields_free(headers);
+        return rc;
+    }
     struct p2_http_types_outgoing_request *request = mem_new(struct p2_http_types_outgoing_request);
-    outgoing_init(&request->out, false, request_free);
-    fields_take(headers, &request->out.message.fields);
+    outgoing_init(&request->out, wasi_of(call), request_free);
+    fields_take(call, headers, &request->out.message.fields);
     request->method = P2_HTTP_TYPES_METHOD_GET;
     message_ref(&request->out.message);
     *ret = request;

@@ -13,17 +13,23 @@ static struct outgoing *of_body(struct p2_http_types_outgoing_body *body)
     return container_of(body, struct outgoing, body);
 }
 
-void outgoing_init(struct outgoing *out, bool is_response, void (*free)(struct message *message))
+void outgoing_init(struct outgoing *out, struct wasi *wasi, void (*free)(struct message *message))
 {
-    *out = (struct outgoing){.is_response = is_response,
+    *out = (struct outgoing){.charged = &wasi->http_bytes,
                              .message.free = free,
                              .length = -1,
                              .held = BUF_INIT(OUTGOING_HELD_BYTES_MAX)};
 }
 
+static void drop_held(struct outgoing *out)
+{
+    *out->charged -= out->held.len;
+    buf_done(&out->held);
+}
+
 void outgoing_done(struct outgoing *out)
 {
-    buf_done(&out->held);
+    drop_held(out);
     field_list_done(&out->trailers);
     field_list_done(&out->message.fields);
 }
@@ -58,7 +64,7 @@ static void release(struct outgoing *out, enum outgoing_state state)
     out->state = state;
     out->ops = NULL;
     out->sink = NULL;
-    buf_done(&out->held);
+    drop_held(out);
     wasi_event_wake(&out->stream.event);
     if (ops) {
         ops->release(sink);
@@ -98,7 +104,7 @@ void outgoing_flow(struct outgoing *out)
     out->state = OUTGOING_SENDING;
     if (out->held.len && !out->discard)
         rc = out->ops->write(out->sink, buf_str(&out->held));
-    buf_done(&out->held);
+    drop_held(out);
     if (rc < 0)
         outgoing_break(out);
     else if (complete)
@@ -118,6 +124,8 @@ static ssize_t body_budget(struct p2_io_streams_output_stream *stream,
     switch (out->state) {
     case OUTGOING_HELD:
     case OUTGOING_COMPLETE:
+        if (*out->charged > HTTP_GUEST_BYTES_MAX)
+            return -EPIPE;
         return (ssize_t)(OUTGOING_HELD_BYTES_MAX - out->held.len);
     case OUTGOING_SENDING:
         if (out->discard)
@@ -136,9 +144,10 @@ static int put(struct outgoing *out, struct str data)
         return 0;
     if (out->state == OUTGOING_SENDING)
         return out->ops->write(out->sink, data);
-    if (out->state == OUTGOING_HELD)
-        return buf_add_str(&out->held, data) < 0 ? -EPIPE : 0;
-    return -EPIPE;
+    if (out->state != OUTGOING_HELD || buf_add_str(&out->held, data) < 0)
+        return -EPIPE;
+    *out->charged += data.len;
+    return 0;
 }
 
 static void size_error(const struct outgoing *out, struct http_error *error)
@@ -266,7 +275,7 @@ int p2_http_types_outgoing_body_finish(struct canon_call *call,
     struct outgoing *out = of_body(self);
     bool orphans = self->own.children > 0;
     if (trailers.is_some)
-        fields_take(trailers.some, &out->trailers);
+        fields_take(call, trailers.some, &out->trailers);
     if (orphans) {
         give_up(out);
     } else if (finish(out) < 0) {

@@ -157,7 +157,7 @@ static void on_closed(void *user)
 {
     struct wasi_http *http = user;
     (void)leave(http);
-    if (http->complete)
+    if (http->ended)
         return;
     blame(http, -EPIPE, mem_strdup("the peer closed before the response was complete"));
     if (http->peer_gone)

@@ -562,6 +562,35 @@ TEST(too_many_fields_trap)
     world_end(&w);
 }
 
+TEST(an_instance_holds_so_many_bytes_of_fields)
+{
+    struct world w;
+    world_begin(&w, "GET");
+    const size_t size = 100000, count = HTTP_GUEST_BYTES_MAX / size;
+    struct p2_http_types_fields **all = mem_new_array(struct p2_http_types_fields *, count + 1);
+    _cleanup_(mem_freep) char *big = mem_alloc(size);
+    memset(big, 'v', size);
+    all[0] = guest_fields(&w);
+    struct p2_result_void_http_types_header_error ret = {0};
+    CHECK_INT(p2_http_types_fields_append(&w.call, all[0], STR("x"), str_of(big, size - 40), &ret),
+              0);
+    size_t made = 1;
+    while (made <= count && p2_http_types_fields_clone(&w.call, all[0], &all[made]) == 0)
+        made++;
+    CHECK_INT(w.error.code, 0);
+    struct p2_http_types_fields *one = guest_fields(&w);
+    CHECK(p2_http_types_fields_append(&w.call, one, STR("x"), str_of(big, size), &ret) < 0);
+    CHECK_CONTAINS(w.error.message, "67108864");
+    CHECK_INT(p2_http_types_fields_drop(&w.call, one), 0);
+    while (made > 0)
+        CHECK_INT(p2_http_types_fields_drop(&w.call, all[--made]), 0);
+    free(all);
+    CHECK_INT(p2_http_types_response_outparam_drop(&w.call, w.outparam), 0);
+    guest_drop_request(&w);
+    CHECK(world_finish(&w, TASK_TRAPPED) < 0);
+    world_end(&w);
+}
+
 // The request's headers as those of the response: a copy, and no child any more.
 TEST(headers_of_a_request_can_be_passed_on)
 {

@@ -27,7 +27,7 @@ struct wasi_preopen {
 // process's own. FD: descriptors named by the configuration, which stay the configuration's.
 enum wasi_stdio { WASI_STDIO_NULL, WASI_STDIO_INHERIT, WASI_STDIO_FD };
 
-#define WASI_DESCRIPTORS_MAX  1024u                // open files and directories of one instance
+#define WASI_DESCRIPTORS_MAX  1024u                // files that an instance has open, all together
 #define WASI_RANDOM_BYTES_MAX ((uint32_t)32 << 20) // in one call
 
 // Settings of a workload; shared by its instances and threads, immutable. All text is valid UTF-8.
@@ -62,6 +62,8 @@ struct wasi {
     struct stdio_in *in;             // made on first use
     struct stdio_out *out, *err;
     uint32_t descriptor_count;
+    uint64_t http_bytes;    // fields and bodies that wasi:http keeps for the guest
+    uint32_t http_requests; // that it sent and that have not ended
 };
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
