@@ -1,254 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
-// The client against a server of blocking sockets, a thread per connection, whose path says how it
-// behaves.
 #include "http/client.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <pthread.h>
-#include <sys/socket.h>
 
 #include "base/buf.h"
+#include "http/client_test_server.h"
 #include "testing/test.h"
 
-#define SERVER_CONNECTIONS_MAX 64
-#define ECHO_BYTES             ((size_t)10 * 1024 * 1024)
-
-// ---- server ------------------------------------------------------------------------------------
-
-struct server {
-    int listener;
-    uint16_t port;
-    pthread_t acceptor;
-    pthread_t threads[SERVER_CONNECTIONS_MAX];
-    int fds[SERVER_CONNECTIONS_MAX];
-    size_t count; // connections so far
-};
-
-struct peer {
-    int fd;
-    char head[16384];
-    size_t len; // received, not yet used
-};
-
-static void say(int fd, const char *text)
-{
-    (void)!send(fd, text, strlen(text), MSG_NOSIGNAL);
-}
-
-// More bytes into the peer's buffer; false at the end.
-static bool fill(struct peer *peer)
-{
-    ssize_t got = recv(peer->fd, peer->head + peer->len, sizeof(peer->head) - peer->len, 0);
-    if (got <= 0)
-        return false;
-    peer->len += (size_t)got;
-    return true;
-}
-
-static void use(struct peer *peer, size_t len)
-{
-    peer->len -= len;
-    memmove(peer->head, peer->head + len, peer->len);
-}
-
-// Sends the request's chunks back as they are, until the last.
-static void echo_chunks(struct peer *peer)
-{
-    static const char end[] = "0\r\n\r\n";
-    char tail[5] = {0};
-    say(peer->fd, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
-    for (;;) {
-        if (peer->len == 0 && !fill(peer))
-            return;
-        size_t len = peer->len;
-        for (size_t sent = 0; sent < len;) {
-            ssize_t part = send(peer->fd, peer->head + sent, len - sent, MSG_NOSIGNAL);
-            if (part <= 0)
-                return;
-            sent += (size_t)part;
-        }
-        for (size_t i = 0; i < len; i++) {
-            memmove(tail, tail + 1, 4);
-            tail[4] = peer->head[i];
-        }
-        use(peer, len);
-        if (memcmp(tail, end, 5) == 0)
-            return;
-    }
-}
-
-static void wait_for_close(struct peer *peer)
-{
-    while (fill(peer))
-        peer->len = 0;
-}
-
-struct answer {
-    const char *path;
-    const char *text;
-    bool close;
-};
-
-static const struct answer answers[] = {
-    {"/hello",
-     "HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
-     "HTTP/1.1 200 OK\r\nX-Test:  a b \r\nX-Test: c\r\nConnection: keep-alive\r\n"
-     "Content-Length: 5\r\n\r\nhello",
-     false},
-    {"/trailers",
-     "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n"
-     "3\r\nabc\r\n0\r\nX-Sum: 42\r\n\r\n",
-     false},
-    {"/redirect", "HTTP/1.1 302 Found\r\nLocation: /hello\r\nContent-Length: 0\r\n\r\n", false},
-    {"/head", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", false},
-    {"/empty", "HTTP/1.1 204 No Content\r\n\r\n", false},
-    {"/until-close", "HTTP/1.0 200 OK\r\n\r\nall of it", true},
-    {"/cut", "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf", true},
-    {"/cut-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhal", true},
-    {"/cut-head", "HTTP/1.1 200 OK\r\nContent-", true},
-    {"/close", "", true},
-    {"/bad-chunk", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", true},
-    {"/garbage", "SSH-2.0-OpenSSH\r\n", true},
-    {"/bad-name", "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", true},
-    {"/lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", true},
-    {"/upgrade", "HTTP/1.1 101 Switching Protocols\r\n\r\n", true},
-};
-
-static void big_head(int fd)
-{
-    say(fd, "HTTP/1.1 200 OK\r\n");
-    for (int i = 0; i < 5000; i++)
-        say(fd, "X-Long: 0123456789abcdef\r\n");
-    say(fd, "\r\n");
-}
-
-// What the client sent, as the body of an answer.
-static void mirror(struct peer *peer, size_t head_len)
-{
-    char text[128];
-    snprintf(text, sizeof(text), "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n", head_len);
-    say(peer->fd, text);
-    (void)!send(peer->fd, peer->head, head_len, MSG_NOSIGNAL);
-}
-
-// Answers the request whose head is the first bytes of the buffer; false: close.
-static bool answer(struct peer *peer, size_t head_len)
-{
-    struct str line, path;
-    str_cut(str_of(peer->head, head_len), '\r', &line, &(struct str){0});
-    str_cut(line, ' ', &(struct str){0}, &path);
-    str_cut(path, ' ', &path, &(struct str){0});
-    if (str_starts(path, STR("/mirror"))) {
-        mirror(peer, head_len);
-        use(peer, head_len);
-        return true;
-    }
-    const struct answer *found = NULL;
-    for (size_t i = 0; i < ARRAY_LEN(answers); i++)
-        if (str_is(path, answers[i].path))
-            found = &answers[i];
-    bool is_echo = str_is(path, "/echo");
-    bool is_big_head = str_is(path, "/big-head");
-    bool is_stall = str_is(path, "/stall");
-    use(peer, head_len);
-    if (is_echo)
-        echo_chunks(peer);
-    else if (is_big_head)
-        big_head(peer->fd);
-    else if (found)
-        say(peer->fd, found->text);
-    else {
-        if (is_stall)
-            say(peer->fd, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf");
-        wait_for_close(peer); // "/silent"
-    }
-    return is_echo || (found && !found->close);
-}
-
-static void *serve_connection(void *arg)
-{
-    struct peer *peer = mem_new(struct peer);
-    peer->fd = (int)(intptr_t)arg;
-    bool open = true;
-    while (open) {
-        char *end = memmem(peer->head, peer->len, "\r\n\r\n", 4);
-        if (end)
-            open = answer(peer, (size_t)(end - peer->head) + 4);
-        else
-            open = fill(peer);
-    }
-    shutdown(peer->fd, SHUT_WR);
-    wait_for_close(peer);
-    free(peer);
-    return NULL;
-}
-
-static void *accept_connections(void *arg)
-{
-    struct server *server = arg;
-    for (;;) {
-        int fd = accept4(server->listener, NULL, NULL, SOCK_CLOEXEC);
-        if (fd < 0)
-            return NULL;
-        size_t index = __atomic_load_n(&server->count, __ATOMIC_ACQUIRE);
-        if (index == SERVER_CONNECTIONS_MAX) {
-            close(fd);
-            continue;
-        }
-        server->fds[index] = fd;
-        if (pthread_create(&server->threads[index], NULL, serve_connection, (void *)(intptr_t)fd) !=
-            0)
-            abort();
-        __atomic_store_n(&server->count, index + 1, __ATOMIC_RELEASE);
-    }
-}
-
-static int listen_somewhere(uint16_t *port)
-{
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    socklen_t len = sizeof(address);
-    if (bind(fd, (struct sockaddr *)&address, len) < 0 || listen(fd, 64) < 0 ||
-        getsockname(fd, (struct sockaddr *)&address, &len) < 0)
-        abort();
-    *port = ntohs(address.sin_port);
-    return fd;
-}
-
-static void server_start(struct server *server)
-{
-    memset(server, 0, sizeof(*server));
-    server->listener = listen_somewhere(&server->port);
-    if (pthread_create(&server->acceptor, NULL, accept_connections, server) != 0)
-        abort();
-}
-
-static void server_stop(struct server *server)
-{
-    shutdown(server->listener, SHUT_RDWR);
-    pthread_join(server->acceptor, NULL);
-    close(server->listener);
-    for (size_t i = 0; i < server->count; i++) {
-        shutdown(server->fds[i], SHUT_RDWR);
-        pthread_join(server->threads[i], NULL);
-        close(server->fds[i]);
-    }
-}
-
-// ---- client side -------------------------------------------------------------------------------
+#define ECHO_BYTES ((size_t)10 * 1024 * 1024)
 
 struct fixture {
-    struct server server;
+    struct test_server server;
     struct loop *loop;
     struct http_client *client;
 };
 
 static void setup_with(struct fixture *f, const struct http_client_options *options)
 {
-    server_start(&f->server);
+    test_server_start(&f->server);
     ERROR(err);
     if (loop_new(&f->loop, &err) < 0)
         test_fail(__FILE__, __LINE__, "%s", error_text(&err));
@@ -264,7 +33,7 @@ static void teardown(struct fixture *f)
 {
     http_client_free(f->client);
     loop_free(f->loop);
-    server_stop(&f->server);
+    test_server_stop(&f->server);
 }
 
 // One request whose response is read to its end.
@@ -563,7 +332,7 @@ TEST(client_refused_port)
     struct fixture f;
     setup(&f);
     uint16_t port = f.server.port;
-    close(listen_somewhere(&f.server.port));
+    close(test_listen_somewhere(&f.server.port));
     struct call call = {0};
     start(&f, &call, "/", (struct http_client_request_options){0});
     f.server.port = port;
@@ -593,6 +362,24 @@ TEST(client_timeouts)
     CHECK_INT(http_client_request_failure(stall.request), HTTP_FAILURE_READ_TIMEOUT);
     call_done(&silent);
     call_done(&stall);
+    teardown(&f);
+}
+
+TEST(client_write_timeout)
+{
+    struct fixture f;
+    setup(&f);
+    struct call call = {.to_send = ECHO_BYTES, .slow = true};
+    // "/deaf" reads nothing more, so the body fills the kernel's buffers and then ours.
+    start(&f, &call, "/deaf",
+          (struct http_client_request_options){
+              .method = STR("PUT"), .content_length = -1, .first_byte_timeout_ms = 200});
+    call_write(&call);
+    run_until_done(&f, &call);
+    CHECK_INT(call.fails, 1);
+    CHECK(call.to_send > 0);
+    CHECK_INT(http_client_request_failure(call.request), HTTP_FAILURE_WRITE_TIMEOUT);
+    call_done(&call);
     teardown(&f);
 }
 
