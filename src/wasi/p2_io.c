@@ -587,6 +587,7 @@ static void splice(struct p2_io_streams_output_stream *self, struct p2_io_stream
                    uint64_t len, struct p2_result_u64_io_streams_stream_error *ret)
 {
     self->permit = 0;
+    *ret = (struct p2_result_u64_io_streams_stream_error){0};
     ssize_t rc = output_room(self);
     if (rc < 0) {
         *ret = (struct p2_result_u64_io_streams_stream_error){
