@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:cli 0.2.
-#include "wasi/stdio.h"
+#include "wasi/stdio_stream.h"
 
 // ---- wasi:cli/environment -----------------------------------------------------------------------
 

@@ -6,7 +6,7 @@
 #include <sys/socket.h>
 
 #include "testing/test.h"
-#include "wasi/stdio.h"
+#include "wasi/stdio_stream.h"
 #include "wasi/task_fake.h"
 
 static void make_pipe(int ends[2])

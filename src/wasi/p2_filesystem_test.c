@@ -287,6 +287,8 @@ TEST(files_are_written_and_read_at_offsets)
     CHECK_INT(p2_filesystem_types_descriptor_read(call, file, UINT64_MAX, 3, &read), 0);
     CHECK(!read.is_err && !read.ok.f1);
     CHECK_STR(read.ok.f0, "lo,world");
+    CHECK_INT(p2_filesystem_types_descriptor_read(call, file, 0, 3, &read), 0);
+    CHECK(!read.is_err && read.ok.f0.len == 0);
     CHECK_INT(p2_filesystem_types_descriptor_read(call, file, 9, 100, &read), 0);
     CHECK(read.ok.f1 && read.ok.f0.len == 0);
     CHECK_INT(p2_filesystem_types_descriptor_read(call, file, 9, UINT64_MAX, &read), 0);

@@ -524,6 +524,8 @@ TEST(random_gives_what_was_asked_for)
     CHECK_INT(a.len, 100000);
     CHECK(!str_eq(a, b));
     CHECK(p2_random_random_get_random_bytes(&fake.call, WASI_RANDOM_BYTES_MAX + 1ull, &a) < 0);
+    CHECK_INT(p2_random_random_get_random_bytes(&fake.call, 0, &a), 0);
+    CHECK_INT(a.len, 0);
     struct p2_tuple_u64_u64 seed = {0};
     CHECK_INT(p2_random_insecure_seed_insecure_seed(&fake.call, &seed), 0);
     CHECK(seed.f0 != seed.f1);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wasi/wasi.h"
 
-#include "wasi/stdio.h"
+#include "wasi/stdio_stream.h"
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
                struct http_client *http_client)

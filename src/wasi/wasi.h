@@ -50,7 +50,7 @@ struct wasi_config {
     const struct wasi_egress *egress; // NULL: nothing may be called
 };
 
-struct stdio_in; // wasi/stdio.h
+struct stdio_in; // wasi/stdio_stream.h
 struct stdio_out;
 
 // State of one instance. The owner embeds it, keeps it as long as the instance and calls

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "wasi/stdio.h"
+#include "wasi/stdio_stream.h"
 
 #include <errno.h>
 
