@@ -163,13 +163,13 @@ static int push_trampoline(struct planner *p, struct env *env, struct work_tramp
     return plan_env_push(p, env, (struct entity){.sort = SORT_CORE_FUNC, .core = item});
 }
 
-static int refuse_async(struct planner *p, const struct func_type *type)
+static int refuse_async(struct planner *p, bool is_async)
 {
-    if (!type->is_async)
+    if (!is_async)
         return 0;
     return plan_fail(p, -ENOTSUP,
-                     "component uses async functions (asynchronous component model), which this "
-                     "build does not run yet");
+                     "component uses async functions, streams or futures (asynchronous component "
+                     "model), which this build does not run yet");
 }
 
 static int canon_lift(struct planner *p, struct env *env, const struct canon_def *def)
@@ -179,7 +179,7 @@ static int canon_lift(struct planner *p, struct env *env, const struct canon_def
     struct work_options options;
     int rc = plan_type_at(p, env, def->type, TYPE_DEF_FUNC, &type);
     if (rc == 0)
-        rc = refuse_async(p, type->func);
+        rc = refuse_async(p, type->is_async);
     if (rc == 0)
         rc = plan_env_get(p, env, SORT_CORE_FUNC, def->func, &core);
     if (rc == 0)
@@ -215,7 +215,7 @@ static int canon_lower(struct planner *p, struct env *env, const struct canon_de
     struct work_options options;
     int rc = plan_env_get(p, env, SORT_FUNC, def->func, &func);
     if (rc == 0)
-        rc = refuse_async(p, func.func->type);
+        rc = refuse_async(p, func.func->is_async);
     if (rc == 0)
         rc = canon_options(p, env, &def->options, &options);
     if (rc == 0 && def->options.has_post_return)

@@ -13,7 +13,7 @@
 #include "component/plan.h"
 
 // Definitions evaluated and type nodes compared for one plan, over all instantiations.
-#define PLAN_WORK_MAX 20000000u
+#define PLAN_WORK_MAX 1000000u
 // Nodes of one value type written out as a tree.
 #define PLAN_TYPE_NODES_MAX 100000u
 #define PLAN_RESOURCES_MAX  10000u
@@ -46,6 +46,7 @@ struct comp_func {
     struct str name;
     const struct core_item *core; // lifted
     struct work_options options;
+    bool is_async;  // its type_entity's
     uint32_t index; // in plan->imports or plan->lifted; PLAN_NONE until something needs it
 };
 
@@ -58,6 +59,7 @@ struct type_entity {
     struct env *env;
     struct str name;         // resource types: what they are called here
     struct wit_typedef *def; // of the WIT printer: the definition that this is a reference to
+    bool is_async;           // an async function, or streams, futures or error contexts inside
     uint32_t nodes;          // value and function types: size as a tree
     uint32_t depth;
 };

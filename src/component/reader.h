@@ -10,7 +10,7 @@
 
 // Vector elements that one file may declare in total; with the check of each count against the
 // bytes that are left it bounds what decoding allocates.
-#define READER_ITEMS_MAX 4000000u
+#define READER_ITEMS_MAX 1000000u
 
 // Where in the file a reader is, outermost last: "component 0, type 3".
 struct reader_path {
