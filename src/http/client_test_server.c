@@ -95,6 +95,9 @@ static const struct answer answers[] = {
     {"/garbage", "SSH-2.0-OpenSSH\r\n", true},
     {"/bad-name", "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", true},
     {"/lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", true},
+    // Before the request's body was read.
+    {"/early-refusal", "HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nfull", true},
+    {"/early-answer", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true},
     {"/upgrade", "HTTP/1.1 101 Switching Protocols\r\n\r\n", true},
 };
 
