@@ -81,10 +81,31 @@ __attribute__((cold)) static int trap_ill_formed(struct canon_call *call, const 
                       text->form == TEXT_UTF16 ? "UTF-16" : "UTF-8", pos, text->units);
 }
 
+// How many units from `pos` on are ASCII, by eights; most text is.
+static inline size_t ascii_run(const struct text *text, size_t pos)
+{
+    size_t at = pos;
+    uint64_t word;
+    if (text->form == TEXT_UTF16)
+        return 0;
+    for (; at + sizeof(word) <= text->units; at += sizeof(word)) {
+        memcpy(&word, text->data + at, sizeof(word));
+        if (word & UINT64_C(0x8080808080808080))
+            break;
+    }
+    return at - pos;
+}
+
 int text_measure(struct canon_call *call, const struct text *text, struct text_measure *out)
 {
     struct text_measure measure = {0};
     for (size_t pos = 0; pos < text->units;) {
+        size_t run = ascii_run(text, pos);
+        measure.utf8_bytes += run;
+        measure.utf16_units += run;
+        pos += run;
+        if (pos == text->units)
+            break;
         int32_t c = next_char(text, &pos);
         if (unlikely(c < 0))
             return trap_ill_formed(call, text, pos);

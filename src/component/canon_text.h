@@ -18,7 +18,7 @@ struct text {
 struct text_measure {
     size_t utf8_bytes;
     size_t utf16_units;
-    uint32_t highest; // code point, 0 when empty
+    uint32_t highest; // code point beyond ASCII, else less than 0x80
 };
 
 // The string at `ptr` with the tagged length `len` of a call's memory: limit, alignment and bounds
