@@ -28,7 +28,8 @@ TEST(layout_of_records_pads_between_and_behind_fields)
                           FIELDS(F("a", P(U8)), F("b", P(U64)), F("c", P(U16)))};
     check_layout(&record, 24, 8, "iIi");
     CHECK(record.layout.is_plain && record.layout.has_padding);
-    struct type dense = {.kind = TYPE_RECORD, FIELDS(F("a", P(U32)), F("b", P(S16)), F("c", P(U16)))};
+    struct type dense = {.kind = TYPE_RECORD,
+                         FIELDS(F("a", P(U32)), F("b", P(S16)), F("c", P(U16)))};
     check_layout(&dense, 8, 4, "iii");
     CHECK(dense.layout.is_plain && !dense.layout.has_padding);
     struct type tuple = {.kind = TYPE_TUPLE, FIELDS(F("", P(STRING)), F("", P(F32)))};
