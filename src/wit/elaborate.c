@@ -79,6 +79,9 @@ static int import_interface(struct elaboration *e, const struct interface *first
                                      .docs = STR_EMPTY,
                                      .stability = top->stability,
                                      .interface = &interface->pub};
+        int r = world_count_item(e->resolve, e->world, e->err);
+        if (r < 0)
+            return r;
         if (interface == first && str_eq(item->name, out.name))
             out = *item;
         *vec_push(&e->imports) = out;
@@ -125,20 +128,19 @@ static bool is_exported(const struct elaboration *e, const struct interface *int
 static int check_import(struct elaboration *e, const struct interface *first)
 {
     VEC(const struct interface *) todo = {0};
-    struct map seen = {0};
     int r = 0;
     *vec_push(&todo) = first;
     while (todo.len > 0 && r == 0) {
         const struct interface *interface = todo.items[--todo.len];
+        if (interface->check_stamp == e->resolve->stamp)
+            continue;
+        mutable_interface(interface)->check_stamp = e->resolve->stamp;
         if (is_exported(e, interface))
             r = conflict(e, interface);
-        for (size_t i = 0; i < interface->deps.len && r == 0; i++) {
-            const struct interface *dep = interface->deps.items[i];
-            if (!map_put(&seen, dep->pub.id, &seen))
-                *vec_push(&todo) = dep;
-        }
+        for (size_t i = 0; i < interface->deps.len && r == 0; i++)
+            if (interface->deps.items[i]->check_stamp != e->resolve->stamp)
+                *vec_push(&todo) = interface->deps.items[i];
     }
-    map_done(&seen);
     vec_done(&todo);
     return r;
 }

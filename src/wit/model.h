@@ -43,6 +43,7 @@ struct interface {
     uint64_t stamp;                     // scratch of the world being elaborated
     bool exported;                      // scratch
     uint64_t export_stamp;              // scratch
+    uint64_t check_stamp;               // scratch
 };
 
 struct world {
@@ -110,6 +111,7 @@ struct wit_resolve {
     VEC(struct interface *) interfaces; // inline ones included
     struct package *root;
     uint64_t stamp;
+    size_t world_items; // of all worlds so far
     bool finished;
 };
 
@@ -151,6 +153,9 @@ struct str name_key(struct arena *arena, struct str name);
 _must_use_ int interface_resolve(struct wit_resolve *resolve, struct interface *interface,
                                  const struct ast_item *items, struct error *err);
 _must_use_ int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *err);
+// Counts one more import or export against WIT_WORLD_ITEMS_MAX.
+_must_use_ int world_count_item(struct wit_resolve *resolve, const struct world *world,
+                                struct error *err);
 // Adds the interfaces that imports and exports use types of (WIT.md "WIT Worlds").
 _must_use_ int world_elaborate(struct wit_resolve *resolve, struct world *world, struct error *err);
 // The members of what is left out must be left out by themselves as well.

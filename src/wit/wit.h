@@ -96,6 +96,8 @@ struct wit_package {
 // Limits of what is accepted.
 #define WIT_FILE_BYTES_MAX ((size_t)16 * 1024 * 1024)
 #define WIT_PACKAGES_MAX   4096
+// Imports and exports of all worlds together: `include` multiplies them.
+#define WIT_WORLD_ITEMS_MAX ((size_t)1 << 20)
 
 struct wit_resolve *wit_resolve_new(void);
 void wit_resolve_free(struct wit_resolve *resolve);

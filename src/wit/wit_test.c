@@ -352,6 +352,23 @@ TEST(long_chains_of_interfaces_are_fine)
     CHECK_INT(wit_root_package(resolve)->worlds[0]->import_count, 5000);
 }
 
+TEST(included_items_are_bounded)
+{
+    RESOLVE(resolve);
+    ERROR(err);
+    BUF(text, TEXT_MAX);
+    buf_put(&text, STR("package a:b; world w0 {"));
+    for (int i = 0; i < 2000; i++)
+        buf_putf(&text, "import fn%d: func();", i);
+    buf_put(&text, STR("}"));
+    for (int i = 0; i < 2000; i++)
+        buf_putf(&text, "world w%d { include w%d; }", i + 1, i);
+    char *chain = buf_take(&text);
+    CHECK_INT(load(resolve, chain, &err), -EINVAL);
+    free(chain);
+    CHECK_CONTAINS(error_text(&err), "the worlds have more than 1048576 imports and exports");
+}
+
 TEST(items_of_features_not_enabled_are_left_out)
 {
     static const char text[] = "package a:b@1.0.0;\n"

@@ -56,6 +56,15 @@ static bool is_same_item(const struct wit_world_item *a, const struct wit_world_
            a->type == b->type;
 }
 
+int world_count_item(struct wit_resolve *resolve, const struct world *world, struct error *err)
+{
+    if (resolve->world_items == WIT_WORLD_ITEMS_MAX)
+        return wit_fail(world->pos, err, "the worlds have more than %zu imports and exports in all",
+                        WIT_WORLD_ITEMS_MAX);
+    resolve->world_items++;
+    return 0;
+}
+
 // Adds an import or export. The same one twice is one when `merge`, else an error.
 static int add_item(struct builder *b, bool is_export, const struct wit_world_item *item,
                     struct wit_pos pos, bool merge)
@@ -65,6 +74,9 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
     struct str key = name_key(&b->resolve->arena, item->name);
     uintptr_t index = (uintptr_t)map_get(names, key);
     if (index == 0) {
+        int r = world_count_item(b->resolve, world, b->err);
+        if (r < 0)
+            return r;
         if (is_export) {
             *vec_push(&world->exports) = *item;
             index = world->exports.len;
