@@ -44,6 +44,9 @@ struct http_client_request {
 extern struct http_client_request *fake_fetched; // the last one
 extern unsigned fake_fetches, fake_fetches_live;
 
+// The request's only field, instead of the usual ones; or NULL.
+extern const struct http_field *fake_field;
+
 // One request: the world around the handlers.
 struct world {
     struct arena arena;
