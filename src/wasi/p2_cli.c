@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:cli 0.2.
+#include "wasi/stdio_fd.h"
 #include "wasi/stdio_stream.h"
 
 // ---- wasi:cli/environment -----------------------------------------------------------------------
@@ -74,8 +75,11 @@ struct p2_cli_terminal_output_terminal_output {
 
 static bool is_terminal(struct canon_call *call, int number)
 {
-    int fd = stdio_fd_of(wasi_of(call)->config, number);
-    return fd >= 0 && isatty(fd);
+    struct stdio_fd fd;
+    stdio_fd_init(&fd, number, wasi_of(call)->config, NULL, NULL);
+    bool is = fd.fd >= 0 && isatty(fd.fd);
+    stdio_fd_done(&fd);
+    return is;
 }
 
 int p2_cli_terminal_input_terminal_input_drop(struct canon_call *call,

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -17,11 +18,10 @@ static int open_anew(int shared, bool for_output)
     return open(path, (for_output ? O_WRONLY : O_RDONLY) | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 }
 
-void stdio_fd_init(struct stdio_fd *fd, int shared, bool for_output, struct loop *loop,
-                   void (*callback)(struct stdio_fd *fd))
+// Chooses the way to use a descriptor.
+static void take_up(struct stdio_fd *fd, int shared, bool for_output)
 {
-    *fd = (struct stdio_fd){
-        .fd = shared, .epoll = -1, .loop = loop, .callback = callback, .for_output = for_output};
+    *fd = (struct stdio_fd){.fd = shared, .epoll = -1, .for_output = for_output};
     struct stat st;
     if (shared < 0 || fstat(shared, &st) < 0) {
         fd->fd = -1;
@@ -35,6 +35,48 @@ void stdio_fd_init(struct stdio_fd *fd, int shared, bool for_output, struct loop
         fd->owned = own >= 0;
         fd->fd = own < 0 ? shared : own;
     }
+}
+
+// The process's own standard streams are taken up once: every request's instance may write to them.
+static struct stdio_fd inherited(int number)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct stdio_fd known[3];
+    static bool is_known[3];
+    pthread_mutex_lock(&lock);
+    if (!is_known[number])
+        take_up(&known[number], number, number != 0);
+    is_known[number] = true;
+    struct stdio_fd fd = known[number];
+    pthread_mutex_unlock(&lock);
+    fd.owned = false;
+    return fd;
+}
+
+void stdio_fd_init(struct stdio_fd *fd, int number, const struct wasi_config *config,
+                   struct loop *loop, void (*callback)(struct stdio_fd *fd))
+{
+    const struct {
+        enum wasi_stdio mode;
+        int fd;
+    } streams[] = {
+        {config->stdin_mode, config->stdin_fd},
+        {config->stdout_mode, config->stdout_fd},
+        {config->stderr_mode, config->stderr_fd},
+    };
+    switch (streams[number].mode) {
+    case WASI_STDIO_NULL:
+        take_up(fd, -1, number != 0);
+        break;
+    case WASI_STDIO_INHERIT:
+        *fd = inherited(number);
+        break;
+    case WASI_STDIO_FD:
+        take_up(fd, streams[number].fd, number != 0);
+        break;
+    }
+    fd->loop = loop;
+    fd->callback = callback;
 }
 
 void stdio_fd_done(struct stdio_fd *fd)

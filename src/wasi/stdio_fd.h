@@ -5,7 +5,7 @@
 // long.
 #pragma once
 
-#include "loop/loop.h"
+#include "wasi/wasi.h"
 
 enum stdio_fd_kind {
     STDIO_FD_DIRECT,   // regular files and devices that always answer
@@ -26,9 +26,10 @@ struct stdio_fd {
     bool watching;
 };
 
-// Takes up `fd`, which stays the caller's. `callback` runs when the descriptor is ready.
-void stdio_fd_init(struct stdio_fd *fd, int shared, bool for_output, struct loop *loop,
-                   void (*callback)(struct stdio_fd *fd));
+// Standard stream 0, 1 or 2 of the configuration, whose descriptors stay its own. `callback` runs
+// when it is ready.
+void stdio_fd_init(struct stdio_fd *fd, int number, const struct wasi_config *config,
+                   struct loop *loop, void (*callback)(struct stdio_fd *fd));
 void stdio_fd_done(struct stdio_fd *fd);
 
 // Like read(2) and write(2); a negative errno, -EAGAIN when it would block.

@@ -6,27 +6,6 @@
 #include "base/buf.h"
 #include "wasi/stdio_fd.h"
 
-int stdio_fd_of(const struct wasi_config *config, int number)
-{
-    const struct {
-        enum wasi_stdio mode;
-        int fd;
-    } streams[] = {
-        {config->stdin_mode, config->stdin_fd},
-        {config->stdout_mode, config->stdout_fd},
-        {config->stderr_mode, config->stderr_fd},
-    };
-    switch (streams[number].mode) {
-    case WASI_STDIO_NULL:
-        return -1;
-    case WASI_STDIO_INHERIT:
-        return number;
-    case WASI_STDIO_FD:
-        return streams[number].fd;
-    }
-    return -1;
-}
-
 // ---- input --------------------------------------------------------------------------------------
 
 struct in_stream {
@@ -125,7 +104,7 @@ struct p2_io_streams_input_stream *stdio_in_stream(struct wasi *wasi)
 {
     if (!wasi->in) {
         wasi->in = mem_new(struct stdio_in);
-        stdio_fd_init(&wasi->in->fd, stdio_fd_of(wasi->config, 0), false, wasi->loop, in_ready);
+        stdio_fd_init(&wasi->in->fd, 0, wasi->config, wasi->loop, in_ready);
     }
     struct in_stream *stream = mem_new(struct in_stream);
     stream->in = wasi->in;
@@ -301,7 +280,7 @@ static struct p2_io_streams_output_stream *out_stream_new(struct wasi *wasi,
 {
     if (!*slot) {
         struct stdio_out *out = mem_new(struct stdio_out);
-        stdio_fd_init(&out->fd, stdio_fd_of(wasi->config, number), true, wasi->loop, out_ready);
+        stdio_fd_init(&out->fd, number, wasi->config, wasi->loop, out_ready);
         out->name = number == 1 ? "standard output" : "standard error";
         out->by_line = wasi->config->line_output;
         out->held = BUF_INIT(2 * STDIO_OUT_BYTES);

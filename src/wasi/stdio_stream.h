@@ -13,9 +13,6 @@ struct p2_io_streams_input_stream *stdio_in_stream(struct wasi *wasi);
 struct p2_io_streams_output_stream *stdio_out_stream(struct wasi *wasi); // standard output
 struct p2_io_streams_output_stream *stdio_err_stream(struct wasi *wasi);
 
-// The descriptor behind a standard stream (0, 1, 2), or -1.
-int stdio_fd_of(const struct wasi_config *config, int number);
-
 void stdio_in_free(struct stdio_in *in);
 // Writes out what is held; waits for a slow reader if `wait`.
 void stdio_out_free(struct stdio_out *out, bool wait);
