@@ -109,8 +109,7 @@ void http_error_code(const struct http_error *error, struct p2_http_types_error_
 // A stream's error with the code.
 struct p2_io_error_error *http_error_io(const struct http_error *error);
 
-// ---- received messages (p2_http_incoming.c)
-// ------------------------------------------------------
+// ---- received messages (p2_http_incoming.c) -----------------------------------------------------
 
 struct incoming;
 

@@ -266,8 +266,7 @@ static const struct outgoing_ops body_ops = {
     .release = body_release,
 };
 
-// ---- the response's body
-// -------------------------------------------------------------------------
+// ---- the response's body ------------------------------------------------------------------------
 
 static ssize_t response_read(struct incoming *in, struct str *out)
 {

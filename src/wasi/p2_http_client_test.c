@@ -4,7 +4,7 @@
 
 #include "testing/test.h"
 #include "wasi/egress.h"
-#include "wasi/p2_http_fake.h"
+#include "wasi/p2_http_fake_test.h"
 
 static void serve_nothing(struct world *w)
 {

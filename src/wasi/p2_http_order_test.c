@@ -5,7 +5,7 @@
 
 #include "testing/test.h"
 #include "wasi/egress.h"
-#include "wasi/p2_http_fake.h"
+#include "wasi/p2_http_fake_test.h"
 
 #define GUESTS       3000
 #define STEPS_MAX    60

@@ -3,7 +3,7 @@
 #include <errno.h>
 
 #include "testing/test.h"
-#include "wasi/p2_http_fake.h"
+#include "wasi/p2_http_fake_test.h"
 
 // ---- serving ------------------------------------------------------------------------------------
 
