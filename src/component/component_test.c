@@ -139,6 +139,37 @@ TEST(asynchronous_builtins_are_refused_by_name)
                                      "which this build does not run yet");
 }
 
+TEST(what_does_not_fit_is_refused)
+{
+    static const struct {
+        const char *name;
+        const char *words;
+    } rows[] = {
+        {"argument-kind", "(import `x`): `x` is of sort function, not instance"},
+        {"argument-missing", "instantiation lacks the argument `x`"},
+        {"argument-type", "function `x` has another type than declared: parameter `a`"},
+        {"core-import-missing", "core instance has no core function `f`"},
+        {"core-import-signature", "core module imports `a` `f` as (i64) -> (), it is (i32) -> ()"},
+        {"dtor-signature", "destructor of a resource is not of type (i32) -> ()"},
+        {"instance-lacks-export", "instance lacks the export `f`"},
+        {"lift-signature",
+         "lifted core function is (i32) -> (i64), its type asks for (i32) -> (i32)"},
+        {"lower-without-memory", "needs the canonical option `memory`"},
+        {"post-return-signature", "post-return function is (i64) -> (), not (i32) -> ()"},
+        {"realloc-signature", "realloc function is (i32) -> (i32)"},
+        {"resource-mixed-up", "function `f` has another type than declared: parameter `x`"},
+        {"resource-of-another", "resource.rep of a resource type that another component defines"},
+        {"stream-in-signature", "component uses async functions, streams or futures"},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char file[128];
+        (void)snprintf(file, sizeof(file), "bad/%s.wasm", rows[i].name);
+        BUF(bytes, FILE_MAX);
+        read_fixture(file, &bytes);
+        check_refused(buf_str(&bytes), rows[i].words);
+    }
+}
+
 #define PREAMBLE "\0asm\x0d\0\1\0"
 
 TEST(errors_name_place_and_item)

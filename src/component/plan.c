@@ -6,6 +6,34 @@
 
 #include "component/planner.h"
 
+// "import `x`", "canonical definition": what the message is about.
+static struct str definition_text(struct planner *p)
+{
+    static const char *const names[] = {
+        [DEF_CORE_MODULE] = "core module",
+        [DEF_CORE_INSTANCE] = "core instance",
+        [DEF_CORE_TYPE] = "core type",
+        [DEF_COMPONENT] = "component",
+        [DEF_INSTANCE] = "instance",
+        [DEF_ALIAS] = "alias",
+        [DEF_TYPE] = "type",
+        [DEF_CANON] = "canonical definition",
+        [DEF_START] = "start",
+        [DEF_IMPORT] = "import",
+        [DEF_EXPORT] = "export",
+        [DEF_VALUE] = "value",
+    };
+    const struct definition *def = p->def;
+    struct str name = def->kind == DEF_IMPORT   ? def->import->name.name
+                      : def->kind == DEF_EXPORT ? def->export->name.name
+                      : def->kind == DEF_ALIAS  ? def->alias->name
+                                                : STR_EMPTY;
+    if (name.len == 0)
+        return str_from(names[def->kind]);
+    return arena_printf(&p->scratch, "%s `%.*s`", names[def->kind], (int)MIN(name.len, 200),
+                        name.data);
+}
+
 int plan_fail(struct planner *p, int code, const char *fmt, ...)
 {
     char message[512];
@@ -15,7 +43,9 @@ int plan_fail(struct planner *p, int code, const char *fmt, ...)
     va_end(args);
     if (!p->def)
         return error_set(p->err, code, "component: %s", message);
-    return error_set(p->err, code, "component: byte 0x%zx: %s", p->def->offset, message);
+    struct str item = definition_text(p);
+    return error_set(p->err, code, "component: byte 0x%zx (%.*s): %s", p->def->offset,
+                     STR_ARG(item), message);
 }
 
 int plan_charge(struct planner *p, uint32_t amount)

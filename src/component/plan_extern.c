@@ -67,7 +67,7 @@ static int extern_type(struct planner *p, const struct env *env, const struct ex
                        const struct extern_source *source, struct entity *out)
 {
     if (source->actual && source->actual->sort != SORT_TYPE)
-        return plan_fail(p, -EINVAL, "`%.*s` is a %s, not a type", STR_ARG(source->name),
+        return plan_fail(p, -EINVAL, "`%.*s` is of sort %s, not type", STR_ARG(source->name),
                          sort_name(source->actual->sort));
     if (def->is_resource)
         return extern_resource(p, source, out);
@@ -141,7 +141,7 @@ int plan_extern(struct planner *p, struct env *env, const struct extern_def *typ
                 const struct extern_source *source, struct entity *out)
 {
     if (source->actual && source->actual->sort != type->sort)
-        return plan_fail(p, -EINVAL, "`%.*s` is a %s, not a %s", STR_ARG(source->name),
+        return plan_fail(p, -EINVAL, "`%.*s` is of sort %s, not %s", STR_ARG(source->name),
                          sort_name(source->actual->sort), sort_name(type->sort));
     switch (type->sort) {
     case SORT_TYPE:

@@ -176,7 +176,7 @@ static int alias_export(struct planner *p, struct env *env, const struct alias_d
         return plan_fail(p, -EINVAL, "instance %u exports no `%.*s`", def->instance,
                          STR_ARG(def->name));
     if (found->sort != def->sort)
-        return plan_fail(p, -EINVAL, "export `%.*s` of instance %u is a %s, not a %s",
+        return plan_fail(p, -EINVAL, "export `%.*s` of instance %u is of sort %s, not %s",
                          STR_ARG(def->name), def->instance, sort_name(found->sort),
                          sort_name(def->sort));
     *out = *found;
