@@ -155,6 +155,7 @@ TEST(what_does_not_fit_is_refused)
         {"lift-signature",
          "lifted core function is (i32) -> (i64), its type asks for (i32) -> (i32)"},
         {"lower-without-memory", "needs the canonical option `memory`"},
+        {"memory64", "component uses a 64-bit memory"},
         {"post-return-signature", "post-return function is (i64) -> (), not (i32) -> ()"},
         {"realloc-signature", "realloc function is (i32) -> (i32)"},
         {"resource-mixed-up", "function `f` has another type than declared: parameter `x`"},

@@ -44,6 +44,7 @@ static void add_func(struct outline *o, const struct core_func_type *type)
 static void note_memory(struct outline *o, struct core_limits limits)
 {
     uint32_t index = o->out->counts[CORE_MEMORY]++;
+    o->out->has_memory64 |= limits.is_64;
     if (index == o->imported[CORE_MEMORY])
         o->out->memory_min_pages = limits.min;
 }
@@ -60,6 +61,7 @@ static void read_imports(struct outline *o)
         *vec_push(&o->imports) = (struct core_import){
             .module = module, .name = name, .kind = desc.kind, .func = desc.func};
         o->imported[desc.kind]++;
+        o->out->has_memory64 |= desc.kind == CORE_MEMORY && desc.limits.is_64;
         if (desc.kind == CORE_FUNC)
             add_func(o, desc.func);
         else

@@ -66,6 +66,7 @@ struct core_module {
     uint32_t start;                // function index
     uint32_t counts[CORE_TAG + 1]; // length of each index space, imports included
     uint64_t memory_min_pages;     // of its first defined memory; 0 without
+    bool has_memory64;             // some memory is addressed by i64
     bool has_active_elements;      // writes a table (own or imported) when instantiated
     bool has_active_data;          // writes a memory (own or imported) when instantiated
     bool writes_imports;           // active segments that target an imported table or memory

@@ -140,12 +140,13 @@ void core_read_rec_type(struct reader *r, struct arena *arena, struct core_types
 struct core_limits core_read_limits(struct reader *r)
 {
     size_t at = r->pos;
-    struct core_limits limits = {0, UINT64_MAX};
+    struct core_limits limits = {0, UINT64_MAX, false};
     uint8_t flags = reader_u8(r);
     if (flags > 0x0f) {
         reader_fail_at(r, at, "unknown limits 0x%02x", flags);
         return limits;
     }
+    limits.is_64 = flags & 4;
     limits.min = reader_u64(r);
     if (flags & 1)
         limits.max = reader_u64(r);
@@ -177,7 +178,7 @@ static void read_extern_func(struct reader *r, const struct core_types *types,
 struct core_extern core_read_extern_type(struct reader *r, const struct core_types *types)
 {
     size_t at = r->pos;
-    struct core_extern out = {.limits = {0, UINT64_MAX}};
+    struct core_extern out = {.limits = {0, UINT64_MAX, false}};
     uint8_t kind = reader_u8(r);
     switch (kind) {
     case 0x20: // function with exact type

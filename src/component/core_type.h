@@ -26,6 +26,7 @@ void core_read_rec_type_of(struct reader *r, uint8_t first, struct arena *arena,
 struct core_limits {
     uint64_t min;
     uint64_t max; // UINT64_MAX: none
+    bool is_64;   // addressed by i64
 };
 struct core_limits core_read_limits(struct reader *r);
 void core_read_table_type(struct reader *r, struct core_limits *limits);

@@ -123,6 +123,10 @@ static int canon_options(struct planner *p, struct env *env, const struct canon_
     if (def->has_memory) {
         struct entity memory;
         rc = plan_env_get(p, env, SORT_CORE_MEMORY, def->memory, &memory);
+        if (rc == 0 && memory.core->may_be_64)
+            rc = plan_fail(p, -ENOTSUP,
+                           "component uses a 64-bit memory, which this build does not "
+                           "run");
         if (rc == 0)
             options.memory = memory.core;
     }

@@ -34,6 +34,7 @@ int plan_core_export(struct planner *p, const struct core_instance *instance, en
     item->ref = (struct core_ref){
         .kind = CORE_REF_EXPORT, .type = export->kind, .index = instance->number, .name = name};
     item->func = export->func;
+    item->may_be_64 = export->kind == CORE_MEMORY && instance->module->has_memory64;
     *out = (struct entity){.sort = sort, .core = item};
     return 0;
 }

@@ -26,6 +26,7 @@ struct wit_typedef;
 struct core_item {
     struct core_ref ref;
     const struct core_func_type *func; // functions
+    bool may_be_64;                    // a memory of a module with 64-bit memories
 };
 
 struct work_options {
