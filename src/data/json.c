@@ -119,6 +119,11 @@ int json_parse(struct str text, const char *file, struct tree **out, struct tree
     if (text.len > TREE_BYTES_MAX)
         return error_set(err, -EFBIG, "%s: %zu bytes, the limit is %zu", file, text.len,
                          TREE_BYTES_MAX);
+    // jansson takes NUL for the text's end and would leave out what follows.
+    const char *nul = text.len ? memchr(text.data, 0, text.len) : NULL;
+    if (nul)
+        return error_set(err, -EINVAL, "%s: NUL byte at offset %zu", file,
+                         (size_t)(nul - text.data));
     json_error_t reason;
     json_t *json = json_loadb(text.data ? text.data : "", text.len,
                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &reason);

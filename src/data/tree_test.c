@@ -39,6 +39,8 @@ TEST(json_prints_as_it_reads)
     check_fails(json_parse, "{\"a\":1,\"a\":2}", "duplicate");
     check_fails(json_parse, "", "f:1:");
     check_fails(json_parse, "1 2", "f:1:");
+    _tree_ tree = NULL;
+    CHECK_INT(json_parse(str_of("7\0x", 3), "f", &tree, NULL, NULL), -EINVAL);
 }
 
 TEST(json_prints_with_indentation)
