@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 
-#include "host/command.h"
+#include "host/run.h"
 #include "host/http_host.h"
 #include "wash/command.h"
 #include "wash/stdin.h"
@@ -158,7 +158,7 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
     return 0;
 }
 
-static int exit_code(const struct command_end *end, const struct error *err)
+static int exit_code(const struct run_end *end, const struct error *err)
 {
     if (end->end == TASK_RETURNED || end->end == TASK_EXITED)
         return (int)end->exit_code;
@@ -169,13 +169,13 @@ static int exit_code(const struct command_end *end, const struct error *err)
 static int run_once(struct engine *engine, const struct run_options *run, struct workload *workload,
                     struct error *err)
 {
-    struct command_end end;
+    struct run_end end;
     if (!run->invoke) {
-        int rc = command_run(engine, workload, &end, err);
+        int rc = run_command(engine, workload, &end, err);
         return rc < 0 ? rc : exit_code(&end, err);
     }
     BUF(result, SIZE_MAX);
-    int rc = command_invoke(engine, workload, str_from(run->invoke), &result, &end, err);
+    int rc = run_invoke(engine, workload, str_from(run->invoke), &result, &end, err);
     if (rc < 0)
         return rc;
     if (result.len)

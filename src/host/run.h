@@ -7,19 +7,19 @@
 #include "host/workload.h"
 
 // Arguments and result of an invocation together.
-#define COMMAND_VALUE_BYTES_MAX ((size_t)1 << 30)
+#define RUN_VALUE_BYTES_MAX ((size_t)1 << 30)
 
 // How a run ended.
-struct command_end {
+struct run_end {
     enum task_end end;
     uint32_t exit_code; // 0 ok, 1 error, or what the guest chose
 };
 
 // Calls wasi:cli/run#run. A trap or time-out is no error of the call: `end` says so, `err` why.
-_must_use_ int command_run(struct engine *engine, struct workload *workload,
-                           struct command_end *end, struct error *err);
+_must_use_ int run_command(struct engine *engine, struct workload *workload, struct run_end *end,
+                           struct error *err);
 
 // Calls an export, given in WAVE: `name(args)` or `interface#name(args)`; the result is appended to
 // `out` in WAVE.
-_must_use_ int command_invoke(struct engine *engine, struct workload *workload, struct str call,
-                              struct buf *out, struct command_end *end, struct error *err);
+_must_use_ int run_invoke(struct engine *engine, struct workload *workload, struct str call,
+                          struct buf *out, struct run_end *end, struct error *err);

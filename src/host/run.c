@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "host/command.h"
+#include "host/run.h"
 
 #include <errno.h>
 
@@ -17,11 +17,11 @@ struct run {
     const void *func;
     bool done;
     bool failed; // the command itself returned an error
-    struct command_end *end;
+    struct run_end *end;
     struct error *err;
 };
 
-static int run_command(struct canon_call *call, void *arg)
+static int command_body(struct canon_call *call, void *arg)
 {
     struct run *run = arg;
     struct p2_result_void_void result = {0};
@@ -83,11 +83,11 @@ static int run_body(struct run *run, struct engine *engine, struct workload *wor
     return rc;
 }
 
-int command_run(struct engine *engine, struct workload *workload, struct command_end *end,
+int run_command(struct engine *engine, struct workload *workload, struct run_end *end,
                 struct error *err)
 {
     struct run run = {.func = workload_entry(workload), .end = end, .err = err};
-    return run_body(&run, engine, workload, run_command, run_ended, &run);
+    return run_body(&run, engine, workload, command_body, run_ended, &run);
 }
 
 // ---- any export by name
@@ -101,7 +101,7 @@ struct invocation {
     struct value result;
 };
 
-static int run_invocation(struct canon_call *call, void *arg)
+static int invocation_body(struct canon_call *call, void *arg)
 {
     struct invocation *invocation = arg;
     const struct plan_lifted *lifted = invocation->lifted;
@@ -148,11 +148,11 @@ static int print_result(const struct invocation *invocation, struct buf *out, st
     return rc < 0 ? error_set(err, rc, "the result is larger than %zu bytes of text", out->max) : 0;
 }
 
-int command_invoke(struct engine *engine, struct workload *workload, struct str text,
-                   struct buf *out, struct command_end *end, struct error *err)
+int run_invoke(struct engine *engine, struct workload *workload, struct str text, struct buf *out,
+               struct run_end *end, struct error *err)
 {
     struct wave_call call;
-    struct arena arena = ARENA_INIT(COMMAND_VALUE_BYTES_MAX);
+    struct arena arena = ARENA_INIT(RUN_VALUE_BYTES_MAX);
     struct invocation invocation = {.run = {.end = end, .err = err}, .arena = &arena};
     int rc = wave_parse_call(text, &call, err);
     if (rc == 0) {
@@ -163,7 +163,7 @@ int command_invoke(struct engine *engine, struct workload *workload, struct str 
     if (rc == 0)
         rc = wave_parse_args(&call, invocation.lifted->type, &arena, &invocation.args, err);
     if (rc == 0)
-        rc = run_body(&invocation.run, engine, workload, run_invocation, invocation_ended,
+        rc = run_body(&invocation.run, engine, workload, invocation_body, invocation_ended,
                       &invocation);
     if (rc == 0)
         rc = print_result(&invocation, out, err);
