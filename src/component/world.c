@@ -28,7 +28,9 @@ static bool split_id(struct str id, struct wit_package *package, struct str *int
     struct str path;
     struct str rest;
     (void)str_cut(id, '@', &path, &package->version);
-    return str_cut(path, ':', &package->ns, &rest) && str_cut(rest, '/', &package->name, interface);
+    return str_cut(path, ':', &package->ns, &rest) &&
+           str_cut(rest, '/', &package->name, interface) && package->ns.len > 0 &&
+           package->name.len > 0 && interface->len > 0;
 }
 
 static struct package_list *package_of(struct world_builder *b, const struct wit_package *parts)
@@ -105,11 +107,12 @@ static const struct wit_func *make_func(struct world_builder *b, struct str symb
 
 // ---- interfaces ---------------------------------------------------------------------------------
 
-// The nearest definition that some interface of the world has.
+// The nearest definition that text can refer to: of the same interface, or of one with an id.
 static const struct wit_typedef *visible_alias(const struct wit_typedef *def)
 {
     const struct wit_typedef *alias = def->alias_of;
-    while (alias && !alias->interface)
+    while (alias &&
+           !(alias->interface && (alias->interface->package || alias->interface == def->interface)))
         alias = alias->alias_of;
     return alias;
 }
@@ -174,8 +177,8 @@ static const struct wit_typedef *world_typedef(const struct type_entity *type)
     return def;
 }
 
-// False for what WIT has no word for (modules, components).
-static bool make_item(struct world_builder *b, const struct export_entry *entry,
+// False for what WIT has no word for: modules, components, exported types.
+static bool make_item(struct world_builder *b, const struct export_entry *entry, bool is_import,
                       struct wit_world_item *out)
 {
     *out = (struct wit_world_item){.name = entry->name, .docs = STR_EMPTY};
@@ -185,7 +188,7 @@ static bool make_item(struct world_builder *b, const struct export_entry *entry,
     } else if (entry->entity.sort == SORT_FUNC) {
         out->kind = WIT_ITEM_FUNC;
         out->func = make_func(b, entry->name, entry->entity.func->type, NULL);
-    } else if (entry->entity.sort == SORT_TYPE && entry->entity.type->def) {
+    } else if (is_import && entry->entity.sort == SORT_TYPE && entry->entity.type->def) {
         out->kind = WIT_ITEM_TYPE;
         out->type = world_typedef(entry->entity.type);
     } else {
@@ -195,12 +198,13 @@ static bool make_item(struct world_builder *b, const struct export_entry *entry,
 }
 
 static const struct wit_world_item *make_items(struct world_builder *b,
-                                               const struct export_list *list, uint32_t *count)
+                                               const struct export_list *list, bool is_import,
+                                               uint32_t *count)
 {
     struct wit_world_item *items = arena_new_array(b->arena, struct wit_world_item, list->len);
     uint32_t made = 0;
     for (uint32_t i = 0; i < list->len; i++)
-        if (make_item(b, &list->items[i], &items[made]))
+        if (make_item(b, &list->items[i], is_import, &items[made]))
             made++;
     *count = made;
     return items;
@@ -221,8 +225,8 @@ static const struct wit_world *make_world(struct arena *arena, const struct env 
     const struct wit_world **worlds = arena_new(arena, const struct wit_world *);
     *worlds = world;
     package->worlds = worlds;
-    world->imports = make_items(&b, &root->imports, &world->import_count);
-    world->exports = make_items(&b, &root->exports, &world->export_count);
+    world->imports = make_items(&b, &root->imports, true, &world->import_count);
+    world->exports = make_items(&b, &root->exports, false, &world->export_count);
     map_done(&b.packages);
     map_done(&b.interfaces);
     return world;
