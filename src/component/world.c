@@ -53,6 +53,7 @@ static void add_to_package(struct world_builder *b, struct wit_interface *interf
 {
     struct wit_package parts = {.docs = STR_EMPTY};
     if (!split_id(interface->id, &parts, &interface->name)) {
+        interface->name = STR_EMPTY;
         interface->id = STR_EMPTY;
         return;
     }
