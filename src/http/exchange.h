@@ -28,8 +28,9 @@ struct http_request {
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
 struct loop *http_exchange_loop(const struct http_exchange *exchange);
 
-// What the user is told. `closed` means the peer is gone or the server ends the exchange: nothing
-// of it may be used after the callback returns.
+// What the user is told. `closed` means the peer is gone or the exchange has ended, also after
+// http_exchange_finish() and _abort(): nothing of it may be used after the callback returns. It
+// comes once, from the loop; until then the functions here can still be called.
 struct http_exchange_events {
     void (*readable)(void *user); // more of the request's body, its end, or an error can be read
     void (*writable)(void *user); // http_exchange_write_budget() is above 0 again
@@ -62,13 +63,16 @@ bool http_exchange_responded(const struct http_exchange *exchange);
 // How many bytes http_exchange_write() takes now without holding more than the output limit.
 size_t http_exchange_write_budget(const struct http_exchange *exchange);
 // Appends to the response's body; the bytes are sent or copied before it returns. 0, -EPIPE when
-// the peer is gone, -EMSGSIZE over the announced content length (nothing is taken).
+// the peer is gone, -EMSGSIZE over the announced content length, -ENOBUFS over the budget (nothing
+// is taken). The body of an answer that has none (HEAD, 204, 304) is thrown away.
 _must_use_ int http_exchange_write(struct http_exchange *exchange, struct str data);
 // Bytes accepted but not yet given to the kernel.
 size_t http_exchange_unsent(const struct http_exchange *exchange);
 
 // Ends the response; trailers are sent if the response is chunked. -EMSGSIZE when the announced
-// content length was not reached (the connection is then closed, so that the peer sees the cut).
+// content length was not reached, -EINVAL for malformed trailers or before the start, -EPIPE when
+// the peer is gone; the connection is then closed, so that the peer sees the cut. Ends the exchange
+// in any case.
 _must_use_ int http_exchange_finish(struct http_exchange *exchange,
                                     const struct http_field *trailers, size_t trailer_count);
 // Ends the exchange without a good end: a 500-class answer `status` if nothing was sent yet, else

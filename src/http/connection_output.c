@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+// What waits to be sent: one buffer per connection, flushed at the end of the turn. Large writes
+// go to the kernel from where they are.
+#include "http/server_impl.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+size_t output_unsent(const struct connection *connection)
+{
+    return connection->out.len - connection->out_sent;
+}
+
+size_t output_budget(const struct connection *connection)
+{
+    size_t unsent = output_unsent(connection);
+    size_t max = connection->server->options.output_bytes_max;
+    return unsent < max ? max - unsent : 0;
+}
+
+static void take_buffer(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    connection->out = BUF_INIT(2 * (size_t)server->options.output_bytes_max +
+                               HTTP_SERVER_RESPONSE_HEAD_MAX + INPUT_SMALL_BYTES);
+    connection->out.data = pool_take(&server->output);
+    connection->out.cap = server->output.size;
+}
+
+int output_reserve(struct connection *connection, size_t len)
+{
+    struct buf *out = &connection->out;
+    if (!out->data)
+        take_buffer(connection);
+    if (connection->out_sent > 0 && len > out->cap - out->len) {
+        buf_consume(out, connection->out_sent);
+        connection->out_sent = 0;
+    }
+    return buf_reserve(out, len);
+}
+
+int output_add(struct connection *connection, struct str data)
+{
+    int rc = output_reserve(connection, data.len);
+    if (rc == 0)
+        rc = buf_add_str(&connection->out, data);
+    connection_wake(connection);
+    return rc;
+}
+
+void output_release(struct connection *connection)
+{
+    struct buf *out = &connection->out;
+    if (!out->data)
+        return;
+    if (out->cap == connection->server->output.size)
+        pool_give(&connection->server->output, out->data);
+    else
+        free(out->data);
+    *out = BUF_INIT(0);
+    connection->out_sent = 0;
+}
+
+// Accounts for bytes that the kernel took from the front of what waits; those beyond are returned.
+static size_t sent_from_buffer(struct connection *connection, size_t sent)
+{
+    size_t own = MIN(sent, output_unsent(connection));
+    connection->out_sent += own;
+    if (connection->out_sent == connection->out.len) {
+        buf_clear(&connection->out);
+        connection->out_sent = 0;
+    }
+    return sent - own;
+}
+
+// Bytes the kernel took; 0 when it takes none now. A broken connection is marked.
+static size_t send_parts(struct connection *connection, struct iovec *parts, size_t count)
+{
+    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
+    ssize_t sent;
+    do
+        sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return (size_t)sent;
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        connection->blocked = true;
+    else
+        connection->gone = true;
+    return 0;
+}
+
+static struct iovec part_of(struct str s)
+{
+    return (struct iovec){(void *)(uintptr_t)s.data, s.len};
+}
+
+static struct str waiting(const struct connection *connection)
+{
+    return str_from_index(buf_str(&connection->out), connection->out_sent);
+}
+
+int output_send(struct connection *connection, struct str data, struct str tail)
+{
+    size_t taken = 0;
+    if (!connection->blocked) {
+        struct iovec parts[] = {part_of(waiting(connection)), part_of(data), part_of(tail)};
+        taken = send_parts(connection, parts, ARRAY_LEN(parts));
+        taken = sent_from_buffer(connection, taken);
+        if (connection->gone) {
+            connection_wake(connection);
+            return -EPIPE;
+        }
+    }
+    int rc = output_add(connection, str_from_index(data, taken));
+    if (rc == 0)
+        rc = output_add(connection, str_from_index(tail, taken > data.len ? taken - data.len : 0));
+    return rc;
+}
+
+static void after_progress(struct connection *connection, bool progress)
+{
+    struct http_server *server = connection->server;
+    if (!connection->blocked)
+        deadline_clear(&connection->write);
+    else if (progress || connection->write.kind == DEADLINE_NONE)
+        deadline_set(server, &connection->write, DEADLINE_WRITE);
+    if (connection->choked && output_unsent(connection) <= server->options.output_bytes_max / 2) {
+        connection->choked = false;
+        connection->exchange.writable_due = true;
+    }
+}
+
+void output_flush(struct connection *connection)
+{
+    size_t before = output_unsent(connection);
+    if (before == 0 || connection->gone)
+        return;
+    connection->choked |= output_budget(connection) == 0;
+    connection->blocked = false;
+    while (output_unsent(connection) > 0 && !connection->blocked && !connection->gone) {
+        struct iovec part = part_of(waiting(connection));
+        sent_from_buffer(connection, send_parts(connection, &part, 1));
+    }
+    after_progress(connection, output_unsent(connection) < before);
+}

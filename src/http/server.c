@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "http/server_impl.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "net/address.h"
+
+#define ACCEPTS_PER_TURN 64
+
+// ---- pools and the date -------------------------------------------------------------------------
+
+void *pool_take(struct pool *pool)
+{
+    void *block = pool->first;
+    if (!block)
+        return mem_alloc(pool->size);
+    memcpy(&pool->first, block, sizeof(void *));
+    pool->count--;
+    return block;
+}
+
+void pool_give(struct pool *pool, void *block)
+{
+    if (!block)
+        return;
+    if (pool->count == POOL_KEPT_MAX) {
+        free(block);
+        return;
+    }
+    memcpy(block, &pool->first, sizeof(void *));
+    pool->first = block;
+    pool->count++;
+}
+
+static void pool_done(struct pool *pool)
+{
+    while (pool->first)
+        free(pool_take(pool));
+}
+
+struct str server_date(struct http_server *server)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    if (now.tv_sec != server->date_seconds) {
+        server->date_seconds = now.tv_sec;
+        http_encode_date(server->date, now.tv_sec);
+    }
+    return str_of(server->date, HTTP_DATE_BYTES - 1);
+}
+
+// ---- accepting ----------------------------------------------------------------------------------
+
+static void set_accepting(struct http_server *server, bool accepting)
+{
+    if (server->listener_fd < 0)
+        return;
+    server->accepting = accepting && loop_poll_set(&server->listener, LOOP_READABLE) == 0;
+    if (!accepting && loop_poll_set(&server->listener, 0) < 0)
+        server->accepting = false;
+}
+
+static void on_listener(struct loop_poll *poll, unsigned events)
+{
+    struct http_server *server = container_of(poll, struct http_server, listener);
+    for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
+        if (server->counts.connections >= server->options.connections_max) {
+            set_accepting(server, false);
+            return;
+        }
+        int fd = accept4(server->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        if (fd >= 0) {
+            static const int on = 1;
+            // Fails on sockets of other families only.
+            (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+            connection_open(server, fd);
+        } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            // Watching on would spin; a connection that ends, or the next tick, tries again.
+            set_accepting(server, false);
+            if (!server->tick.active)
+                loop_timer_start(&server->tick, HTTP_SERVER_TICK_MS * NS_PER_MS);
+            return;
+        } else if (errno != ECONNABORTED && errno != EINTR) {
+            return;
+        }
+    }
+}
+
+void server_accept_again(struct http_server *server)
+{
+    if (!server->accepting && !server->draining)
+        set_accepting(server, true);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+    struct http_server *server = container_of(timer, struct http_server, tick);
+    deadlines_run(server);
+    server_accept_again(server);
+    if (server->connections || !server->accepting)
+        loop_timer_start(timer, HTTP_SERVER_TICK_MS * NS_PER_MS);
+}
+
+// ---- draining -----------------------------------------------------------------------------------
+
+static void close_listener(struct http_server *server)
+{
+    if (server->listener_fd < 0)
+        return;
+    loop_poll_done(&server->listener);
+    close(server->listener_fd);
+    server->listener_fd = -1;
+}
+
+void server_forget(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    if (connection->prev)
+        connection->prev->next = connection->next;
+    else
+        server->connections = connection->next;
+    if (connection->next)
+        connection->next->prev = connection->prev;
+    server->counts.connections--;
+    if (server->draining && !server->connections)
+        loop_defer(server->loop, &server->drain_defer);
+    server_accept_again(server);
+}
+
+static void on_drained(struct loop_defer *defer)
+{
+    struct http_server *server = container_of(defer, struct http_server, drain_defer);
+    void (*drained)(void *user) = TAKE(server->drained);
+    loop_timer_stop(&server->drain_timer);
+    if (drained)
+        drained(server->drained_user);
+}
+
+static void destroy_all(struct http_server *server)
+{
+    while (server->connections)
+        connection_destroy(server->connections);
+}
+
+static void on_drain_timeout(struct loop_timer *timer)
+{
+    struct http_server *server = container_of(timer, struct http_server, drain_timer);
+    destroy_all(server);
+    loop_defer(server->loop, &server->drain_defer);
+}
+
+void http_server_drain(struct http_server *server, uint64_t timeout_ms, void (*done)(void *user),
+                       void *user)
+{
+    server->draining = true;
+    server->drained = done;
+    server->drained_user = user;
+    // What the kernel accepted already is closed with the idle ones.
+    close_listener(server);
+    for (struct connection *connection = server->connections, *next; connection;
+         connection = next) {
+        next = connection->next;
+        connection_close_idle(connection);
+    }
+    if (!server->connections)
+        loop_defer(server->loop, &server->drain_defer);
+    else
+        loop_timer_start(&server->drain_timer, timeout_ms * NS_PER_MS);
+}
+
+// ---- life ---------------------------------------------------------------------------------------
+
+static void fill_defaults(struct http_server_options *options)
+{
+    const struct {
+        uint32_t *value;
+        uint32_t standard;
+    } defaults[] = {
+        {&options->connections_max, HTTP_SERVER_CONNECTIONS_MAX},
+        {&options->pipelined_max, HTTP_SERVER_PIPELINED_MAX},
+        {&options->request_line_bytes_max, HTTP_REQUEST_LINE_BYTES_MAX},
+        {&options->head_bytes_max, HTTP_HEAD_BYTES_MAX},
+        {&options->fields_max, HTTP_FIELDS_MAX},
+        {&options->output_bytes_max, HTTP_SERVER_OUTPUT_BYTES_MAX},
+        {&options->head_timeout_ms, HTTP_SERVER_HEAD_TIMEOUT_MS},
+        {&options->idle_timeout_ms, HTTP_SERVER_IDLE_TIMEOUT_MS},
+        {&options->body_timeout_ms, HTTP_SERVER_BODY_TIMEOUT_MS},
+        {&options->write_timeout_ms, HTTP_SERVER_WRITE_TIMEOUT_MS},
+    };
+    for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
+        if (*defaults[i].value == 0)
+            *defaults[i].value = defaults[i].standard;
+    if (options->body_bytes_max == 0)
+        options->body_bytes_max = UINT64_MAX;
+}
+
+static int open_listener(struct http_server *server, struct error *err)
+{
+    struct net_address address;
+    char text[NET_ADDRESS_TEXT_BYTES];
+    server->listener_fd = server->options.listener;
+    if (server->options.address) {
+        server->listener_fd = -1;
+        int rc = net_address_parse(str_from(server->options.address), &address, err);
+        if (rc < 0)
+            return rc;
+        rc = net_listen(&address, HTTP_SERVER_BACKLOG, err);
+        if (rc < 0)
+            return rc;
+        server->listener_fd = rc;
+    }
+    int rc = net_local_address(server->listener_fd, &address, err);
+    if (rc == 0) {
+        rc = loop_poll_init(&server->listener, server->loop, server->listener_fd, on_listener);
+        if (rc < 0)
+            rc = error_set_errno(err, rc, "watching a listening socket");
+    }
+    if (rc < 0) {
+        close(server->listener_fd);
+        server->listener_fd = -1;
+        return rc;
+    }
+    net_address_format(&address, text, sizeof(text));
+    server->address = mem_strdup(text);
+    set_accepting(server, true);
+    return 0;
+}
+
+int http_server_new(struct loop *loop, const struct http_server_options *options,
+                    struct http_server **out, struct error *err)
+{
+    struct http_server *server = mem_new(struct http_server);
+    server->loop = loop;
+    server->options = *options;
+    fill_defaults(&server->options);
+    server->limits =
+        (struct http_parser_limits){server->options.request_line_bytes_max,
+                                    server->options.head_bytes_max, server->options.fields_max};
+    server->input_small.size = INPUT_SMALL_BYTES;
+    server->input_large.size = INPUT_LARGE_BYTES;
+    server->output.size = OUTPUT_BYTES;
+    server->fields.size = server->options.fields_max * sizeof(struct http_field);
+    server->now = loop_now(loop);
+    server->drain_defer.callback = on_drained;
+    deadlines_init(server);
+    loop_timer_init(&server->tick, loop, on_tick);
+    loop_timer_init(&server->drain_timer, loop, on_drain_timeout);
+    int rc = open_listener(server, err);
+    if (rc < 0) {
+        free(server);
+        return rc;
+    }
+    *out = server;
+    return 0;
+}
+
+void http_server_free(struct http_server *server)
+{
+    if (!server)
+        return;
+    server->draining = true;
+    close_listener(server);
+    destroy_all(server);
+    loop_timer_done(&server->tick);
+    loop_timer_done(&server->drain_timer);
+    loop_defer_cancel(server->loop, &server->drain_defer);
+    pool_done(&server->input_small);
+    pool_done(&server->input_large);
+    pool_done(&server->output);
+    pool_done(&server->fields);
+    free(server->address);
+    free(server);
+}
+
+const char *http_server_address(const struct http_server *server)
+{
+    return server->address;
+}
+
+struct http_server_counts http_server_counts(const struct http_server *server)
+{
+    return server->counts;
+}

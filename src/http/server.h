@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+// HTTP/1.1 server on the thread of one loop.
+//
+// Each worker has a server of its own on the same address (SO_REUSEPORT). A connection serves one
+// request at a time: requests that a client sends ahead wait in its buffer, in order. What is
+// answered within one turn of the loop is written together at its end. An idle connection holds no
+// buffers.
+#pragma once
+
+#include "http/exchange.h"
+#include "http/parser.h"
+#include "loop/loop.h"
+
+struct http_server;
+
+// Every number: 0 stands for the default.
+struct http_server_options {
+    const char *address;      // as net_address_parse(); NULL: `listener`
+    int listener;             // a bound, listening, non-blocking socket; becomes the server's
+    uint32_t connections_max; // more wait in the kernel's queue
+    uint32_t pipelined_max;   // requests served in a row before other connections have their turn
+
+    uint32_t request_line_bytes_max; // more: 414
+    uint32_t head_bytes_max;         // more: 431
+    uint32_t fields_max;             // headers and trailers together; more: 431
+    uint64_t body_bytes_max;         // more: 413, or -EFBIG for the reader; default: no limit
+    uint32_t output_bytes_max;       // unsent, per connection
+
+    uint32_t head_timeout_ms;  // from the first byte to the end of the head: 408
+    uint32_t idle_timeout_ms;  // between requests: close
+    uint32_t body_timeout_ms;  // without a byte while somebody reads: -ETIMEDOUT for the reader
+    uint32_t write_timeout_ms; // without the peer taking a byte: close
+
+    // A request's head is complete. The exchange is the callee's to end.
+    void (*on_request)(struct http_exchange *exchange, void *user);
+    void *user;
+};
+
+#define HTTP_SERVER_CONNECTIONS_MAX  16384u
+#define HTTP_SERVER_PIPELINED_MAX    16u
+#define HTTP_SERVER_OUTPUT_BYTES_MAX ((uint32_t)64 * 1024)
+#define HTTP_SERVER_HEAD_TIMEOUT_MS  10000u
+#define HTTP_SERVER_IDLE_TIMEOUT_MS  60000u
+#define HTTP_SERVER_BODY_TIMEOUT_MS  30000u
+#define HTTP_SERVER_WRITE_TIMEOUT_MS 30000u
+// The rest of a body that nobody read is thrown away up to here to keep the connection.
+#define HTTP_SERVER_DISCARD_BYTES_MAX ((uint64_t)64 * 1024)
+// After the last answer the peer may send this long without being reset.
+#define HTTP_SERVER_LINGER_TIMEOUT_MS 2000u
+#define HTTP_SERVER_TICK_MS           250u // time-outs are late by two ticks at most
+#define HTTP_SERVER_BACKLOG           1024
+#define HTTP_SERVER_RESPONSE_HEAD_MAX ((size_t)256 * 1024)
+
+_must_use_ int http_server_new(struct loop *loop, const struct http_server_options *options,
+                               struct http_server **out, struct error *err);
+// Closes everything at once; running exchanges get `closed`. Not from a callback of the server.
+void http_server_free(struct http_server *server);
+
+// host:port it listens on.
+const char *http_server_address(const struct http_server *server);
+
+// Stops accepting, closes idle connections, lets running exchanges end and their connections close.
+// What is left after `timeout_ms` is cut. Then calls done, once, from the loop.
+void http_server_drain(struct http_server *server, uint64_t timeout_ms, void (*done)(void *user),
+                       void *user);
+
+struct http_server_counts {
+    uint32_t connections;
+    uint32_t exchanges; // running
+    uint64_t requests;  // since the start
+    uint64_t refused;   // malformed or over a limit
+};
+struct http_server_counts http_server_counts(const struct http_server *server);

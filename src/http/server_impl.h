@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0
+// The server's inside, shared by server*.c, connection*.c and exchange.c.
+#pragma once
+
+#include "http/chunked.h"
+#include "http/encoder.h"
+#include "http/server.h"
+
+#define NS_PER_MS 1000000ull
+
+// ---- time-outs: a list per kind, all entries of which wait equally long, so its first is due next
+enum deadline_kind {
+    DEADLINE_NONE,
+    DEADLINE_HEAD,
+    DEADLINE_IDLE,
+    DEADLINE_BODY,
+    DEADLINE_LINGER,
+    DEADLINE_WRITE,
+    DEADLINE_COUNT,
+};
+
+struct deadline {
+    struct deadline *prev, *next;
+    uint64_t due;
+    enum deadline_kind kind;
+};
+
+struct deadline_list {
+    struct deadline head; // circular
+    uint64_t duration;
+};
+
+// ---- buffers that idle connections give back ----------------------------------------------------
+#define POOL_KEPT_MAX 64u
+
+struct pool {
+    void *first;
+    uint32_t count;
+    size_t size;
+};
+void *pool_take(struct pool *pool);
+void pool_give(struct pool *pool, void *block);
+
+#define INPUT_SMALL_BYTES ((size_t)8 * 1024)
+#define INPUT_LARGE_BYTES ((size_t)64 * 1024)
+#define OUTPUT_BYTES      ((size_t)8 * 1024)
+
+struct input {
+    char *data; // NULL: none
+    size_t cap;
+    size_t start, end; // what was received and not yet used
+};
+
+struct connection;
+
+struct http_server {
+    struct loop *loop;
+    struct http_server_options options; // defaults filled in
+    struct http_parser_limits limits;
+    struct loop_poll listener;
+    int listener_fd;
+    bool accepting;
+    char *address;
+
+    struct connection *connections;
+    struct http_server_counts counts;
+
+    struct loop_timer tick;
+    uint64_t now; // of the last tick
+    struct deadline_list deadlines[DEADLINE_COUNT];
+
+    struct pool input_small, input_large, output, fields;
+
+    int64_t date_seconds;
+    char date[HTTP_DATE_BYTES];
+
+    bool draining;
+    struct loop_timer drain_timer;
+    struct loop_defer drain_defer;
+    void (*drained)(void *user);
+    void *drained_user;
+};
+
+struct request_body {
+    uint64_t remaining; // Content-Length
+    uint64_t received;
+    size_t piece; // bytes at the input's start that the user was shown
+    struct http_chunked chunked;
+    struct http_parser trailers;
+    uint32_t trailer_count;
+    int error;
+    bool is_chunked;
+    bool in_trailers;
+    bool done;
+    bool waiting;      // the user was told -EAGAIN
+    bool continue_due; // 100 was not sent yet
+};
+
+struct response {
+    int64_t announced; // -1: unknown
+    uint64_t written;
+    bool started;
+    bool finished;
+    bool cut; // the connection must not look as if the response were complete
+    bool chunked;
+    bool until_close; // HTTP/1.0 without a length
+    bool discard;     // HEAD, 204, 304: no body on the wire
+};
+
+struct http_exchange {
+    struct http_request request;
+    struct http_exchange_events events;
+    void *user;
+    struct request_body body;
+    struct response response;
+    bool keep_alive;
+    bool readable_due;
+    bool writable_due;
+};
+
+enum connection_state {
+    CONNECTION_HEAD, // idle, or part of a head is there
+    CONNECTION_EXCHANGE,
+    CONNECTION_DISCARD, // the rest of a body that nobody read
+    CONNECTION_FLUSH,   // closes when everything is sent
+    CONNECTION_LINGER,  // our side is shut, the peer's bytes are thrown away
+    CONNECTION_CLOSED,
+};
+
+struct connection {
+    struct http_server *server;
+    struct connection *prev, *next;
+    struct loop_poll poll;
+    struct loop_defer defer;
+    int fd;
+    enum connection_state state;
+    struct deadline wait; // head, idle, body or linger
+    struct deadline write;
+
+    struct input input;
+    struct input head_input; // holds the head while the body has a buffer of its own
+    size_t pinned;           // input before it must stay where it is
+    struct http_field *fields;
+    struct http_parser parser;
+
+    struct buf out;
+    size_t out_sent;
+    bool blocked; // the kernel takes no more
+    bool choked;  // the user saw a write budget of 0
+
+    bool eof;  // the peer shut its side
+    bool gone; // the connection is broken
+    bool working;
+    uint32_t turn_requests;
+    uint64_t discarded;
+    struct http_exchange exchange;
+};
+
+// server_timeout.c
+void deadlines_init(struct http_server *server);
+void deadline_set(struct http_server *server, struct deadline *deadline, enum deadline_kind kind);
+void deadline_clear(struct deadline *deadline);
+// Takes what is due off the lists and tells connection_expired().
+void deadlines_run(struct http_server *server);
+
+// server.c
+void server_accept_again(struct http_server *server);
+void server_forget(struct connection *connection);
+struct str server_date(struct http_server *server);
+
+// connection.c
+void connection_open(struct http_server *server, int fd);
+void connection_expired(struct connection *connection, enum deadline_kind kind);
+void connection_work(struct connection *connection);
+void connection_wake(struct connection *connection); // works at the end of the turn
+void connection_destroy(struct connection *connection);
+void connection_close_idle(struct connection *connection);
+
+// connection_input.c
+// Receives: bytes, 0 at the end (connection->eof), -EAGAIN, -ENOBUFS without room, or an error.
+ssize_t input_fill(struct connection *connection);
+// The same without moving what is there.
+ssize_t input_fill_spare(struct connection *connection);
+ssize_t input_throw_away(struct connection *connection);
+void input_release(struct connection *connection, struct input *input);
+void input_to_idle(struct connection *connection);
+// Room for more of a head. -ENOBUFS over the limit.
+int input_grow_head(struct connection *connection);
+// As http_exchange_read(), receiving when needed.
+ssize_t body_next(struct connection *connection, struct str *out);
+void body_consume(struct connection *connection, size_t len);
+
+// connection_output.c
+size_t output_unsent(const struct connection *connection);
+size_t output_budget(const struct connection *connection);
+// Makes room; -ENOBUFS over the maximum.
+int output_reserve(struct connection *connection, size_t len);
+int output_add(struct connection *connection, struct str data);
+// Sends what waits and `data`, copies the rest.
+int output_send(struct connection *connection, struct str data, struct str tail);
+void output_flush(struct connection *connection);
+void output_release(struct connection *connection);
+
+// exchange.c
+// An answer of the server itself: text/plain with the reason in a line.
+void exchange_answer(struct connection *connection, unsigned status, const char *reason);
