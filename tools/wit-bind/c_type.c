@@ -238,6 +238,8 @@ const char *bind_resource_c_type(struct bind *b, const struct resource_type *res
     if (!other) {
         map_put(&b->resources, str_from(name), (void *)resource);
         buf_putf(&b->forwards, "struct %s;\n", name);
+        if (strcmp(name, bind_text(b, "%s_%s", b->prefix, bind_resource_name(b, resource))) != 0)
+            buf_putf(&b->forwards, "extern const struct host_resource %s_resource;\n", name);
     } else if (!str_eq(other->interface, resource->interface)) {
         bind_fail(b, "the resources `%.*s` of %.*s and %.*s would both be `%s` in C",
                   STR_ARG(resource->name), STR_ARG(other->interface), STR_ARG(resource->interface),
