@@ -161,7 +161,7 @@ struct outgoing_ops {
     // HELD: no more can be held, or the body is complete. May let it flow.
     void (*press)(void *sink);
     size_t (*budget)(void *sink);
-    // 0 or -EPIPE.
+    // 0, -EPIPE, or -ENOBUFS: nothing is taken before writable.
     int (*write)(void *sink, struct str data);
     // 0, -EPIPE, or -EMSGSIZE: less than announced.
     int (*finish)(void *sink, const struct field_list *trailers);
@@ -194,12 +194,14 @@ struct outgoing {
     bool stream_taken;
     bool discard;     // HEAD, 204, 304: the body is not sent
     bool overrun;     // more than `length` was written
+    bool finishing;   // SENDING: ends when what is held is sent
     int64_t length;   // from content-length, or -1
     uint64_t written; // by the guest, sent or not
     struct p2_http_types_outgoing_body body;
     struct p2_io_streams_output_stream stream;
-    struct buf held;
+    struct buf held;   // HELD: all; SENDING: what the sink could not take yet
     uint64_t *charged; // with what is held: the instance's http_bytes
+    uint64_t own_charge;
     struct field_list trailers;
     const struct outgoing_ops *ops; // NULL: no sink yet, or no more
     void *sink;
@@ -217,6 +219,8 @@ void outgoing_bind(struct outgoing *out, const struct outgoing_ops *ops, void *s
 void outgoing_flow(struct outgoing *out);
 // The sink goes away by itself: writes answer `closed` from now on.
 void outgoing_break(struct outgoing *out);
+// It outlives its instance, to be sent to its end.
+void outgoing_let_go(struct outgoing *out);
 // The sink takes more.
 void outgoing_writable(struct outgoing *out);
 // body() of a request or a response.

@@ -81,6 +81,8 @@ int http_exchange_write(struct http_exchange *exchange, struct str data)
 {
     CHECK(exchange->responded && !exchange->finished && !exchange->aborted);
     CHECK(exchange->length < 0 || exchange->sent.len + data.len <= (size_t)exchange->length);
+    if (data.len > exchange->budget)
+        return -ENOBUFS;
     buf_put(&exchange->sent, data);
     exchange->budget -= data.len;
     return 0;

@@ -77,9 +77,18 @@ void outgoing_break(struct outgoing *out)
     release(out, OUTGOING_BROKEN);
 }
 
-void outgoing_writable(struct outgoing *out)
+// Sends what is held: 0, -EAGAIN when some is left, -EPIPE.
+static int drain(struct outgoing *out)
 {
-    wasi_event_wake(&out->stream.event);
+    while (out->held.len) {
+        struct str part = str_sub(buf_str(&out->held), 0, out->ops->budget(out->sink));
+        int rc = part.len ? out->ops->write(out->sink, part) : -EAGAIN;
+        if (rc < 0)
+            return rc == -EPIPE ? rc : -EAGAIN;
+        *out->charged -= part.len;
+        buf_consume(&out->held, part.len);
+    }
+    return 0;
 }
 
 // Ends the body at the sink. 0, or -EMSGSIZE when it is shorter than announced.
@@ -88,6 +97,33 @@ static int end_at_sink(struct outgoing *out)
     int rc = out->ops->finish(out->sink, &out->trailers);
     release(out, rc == 0 ? OUTGOING_ENDED : OUTGOING_BROKEN);
     return rc;
+}
+
+// The same when all that is held has gone out.
+static int end_when_sent(struct outgoing *out)
+{
+    int rc = drain(out);
+    if (rc == 0)
+        return end_at_sink(out);
+    out->finishing = true;
+    if (rc == -EPIPE)
+        outgoing_break(out);
+    return 0;
+}
+
+void outgoing_let_go(struct outgoing *out)
+{
+    *out->charged -= out->held.len;
+    out->own_charge = out->held.len;
+    out->charged = &out->own_charge;
+}
+
+void outgoing_writable(struct outgoing *out)
+{
+    if (out->finishing)
+        (void)end_when_sent(out);
+    else
+        wasi_event_wake(&out->stream.event);
 }
 
 void outgoing_bind(struct outgoing *out, const struct outgoing_ops *ops, void *sink)
@@ -100,15 +136,13 @@ void outgoing_bind(struct outgoing *out, const struct outgoing_ops *ops, void *s
 void outgoing_flow(struct outgoing *out)
 {
     bool complete = out->state == OUTGOING_COMPLETE || !out->body_taken;
-    int rc = 0;
     out->state = OUTGOING_SENDING;
-    if (out->held.len && !out->discard)
-        rc = out->ops->write(out->sink, buf_str(&out->held));
-    drop_held(out);
-    if (rc < 0)
+    if (out->discard)
+        drop_held(out);
+    if (complete)
+        (void)end_when_sent(out);
+    else if (drain(out) == -EPIPE)
         outgoing_break(out);
-    else if (complete)
-        (void)end_at_sink(out);
     else
         wasi_event_wake(&out->stream.event);
 }
@@ -130,6 +164,11 @@ static ssize_t body_budget(struct p2_io_streams_output_stream *stream,
     case OUTGOING_SENDING:
         if (out->discard)
             return WASI_STREAM_BUDGET_BYTES;
+        if (out->held.len) {
+            int rc = drain(out);
+            if (rc < 0)
+                return rc == -EAGAIN ? 0 : rc;
+        }
         return (ssize_t)MIN(out->ops->budget(out->sink), WASI_STREAM_BUDGET_BYTES);
     case OUTGOING_ENDED:
     case OUTGOING_BROKEN:
@@ -142,9 +181,14 @@ static int put(struct outgoing *out, struct str data)
 {
     if (out->discard || !data.len)
         return 0;
-    if (out->state == OUTGOING_SENDING)
-        return out->ops->write(out->sink, data);
-    if (out->state != OUTGOING_HELD || buf_add_str(&out->held, data) < 0)
+    if (out->state == OUTGOING_SENDING && !out->held.len) {
+        int rc = out->ops->write(out->sink, data);
+        if (rc != -ENOBUFS)
+            return rc;
+        // A permit counts; many small writes take more room at the sink than their bytes.
+    }
+    if ((out->state != OUTGOING_HELD && out->state != OUTGOING_SENDING) ||
+        buf_add_str(&out->held, data) < 0)
         return -EPIPE;
     *out->charged += data.len;
     return 0;
@@ -261,7 +305,8 @@ static int finish(struct outgoing *out)
         if (out->ops)
             out->ops->press(out->sink);
     } else if (out->state == OUTGOING_SENDING) {
-        rc = end_at_sink(out);
+        bool is_short = out->length >= 0 && out->written < (uint64_t)out->length;
+        rc = is_short ? end_at_sink(out) : end_when_sent(out);
     }
     // Another failure than the length means that the peer is gone: not the guest's fault.
     return out->overrun || rc == -EMSGSIZE ? -EMSGSIZE : 0;

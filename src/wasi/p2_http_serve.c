@@ -30,6 +30,7 @@ struct wasi_http {
     unsigned status;
     bool ended;    // the server was told the end of the response
     bool complete; // and it took it for a good one
+    bool lingers;  // the host has finished with it, the end of the body is still to be sent
 };
 
 static struct wasi_http *of_request(struct p2_http_types_incoming_request *request)
@@ -151,12 +152,20 @@ static void on_writable(void *user)
     struct wasi_http *http = user;
     if (http->response)
         outgoing_writable(http->response);
+    if (http->lingers && !http->response) {
+        (void)leave(http);
+        message_unref(&http->request.in.message);
+    }
 }
 
 static void on_closed(void *user)
 {
     struct wasi_http *http = user;
     (void)leave(http);
+    if (http->lingers) {
+        message_unref(&http->request.in.message);
+        return;
+    }
     if (http->ended)
         return;
     blame(http, -EPIPE, mem_strdup("the peer closed before the response was complete"));
@@ -285,7 +294,13 @@ int p2_http_types_incoming_request_consume(struct canon_call *call,
                                            struct p2_http_types_incoming_request *self,
                                            struct p2_result_http_types_incoming_body_void *ret)
 {
+    struct wasi_http *http = of_request(self);
     incoming_consume(&self->in, ret);
+    // Who takes the body wants it: a client that waits for "100 Continue" gets it before the
+    // response's head, which a guest may send first.
+    struct str ignored;
+    if (!ret->is_err && http->exchange)
+        (void)http_exchange_read(http->exchange, &ignored);
     return 0;
 }
 
@@ -309,7 +324,8 @@ static size_t response_budget(void *sink)
 static int response_write(void *sink, struct str data)
 {
     struct wasi_http *http = sink;
-    return http_exchange_write(http->exchange, data) < 0 ? -EPIPE : 0;
+    int rc = http_exchange_write(http->exchange, data);
+    return rc == 0 || rc == -ENOBUFS ? rc : -EPIPE;
 }
 
 static int response_finish(void *sink, const struct field_list *trailers)
@@ -488,19 +504,24 @@ static int explain(struct wasi_http *http, enum task_end end, const struct error
     }
     if (http->problem.code)
         return error_move(why, &http->problem);
-    return http->complete ? 0 : error_set(why, -EPROTO, "%s", undone[http->outparam.was_set]);
+    bool whole = http->complete || (http->response && http->response->finishing);
+    return whole ? 0 : error_set(why, -EPROTO, "%s", undone[http->outparam.was_set]);
 }
 
 int wasi_http_finish(struct wasi_http *http, enum task_end end, const struct error *reason,
                      struct wasi_http_outcome *outcome, struct error *why)
 {
     int rc = explain(http, end, reason, why);
-    if (http->ended)
+    http->lingers = !http->ended && http->response && http->response->finishing;
+    if (http->lingers)
+        outgoing_let_go(http->response);
+    else if (http->ended)
         (void)leave(http);
     else
         abort_exchange(http, status_of_end(end));
     if (outcome)
-        *outcome = (struct wasi_http_outcome){http->status, http->complete};
-    message_unref(&http->request.in.message);
+        *outcome = (struct wasi_http_outcome){http->status, http->complete || http->lingers};
+    if (!http->lingers)
+        message_unref(&http->request.in.message);
     return rc;
 }

@@ -86,6 +86,72 @@ TEST(a_full_exchange_makes_the_writer_wait)
     world_end(&w);
 }
 
+// The body was finished, then the guest ended; its rest goes out when the exchange takes it.
+static void finish_beyond_the_budget(struct world *w)
+{
+    world_begin(w, "GET");
+    struct p2_http_types_outgoing_response *response = guest_response(w, guest_fields(w));
+    struct p2_http_types_outgoing_body *body = guest_body(w, response);
+    struct p2_io_streams_output_stream *stream = guest_stream(w, body);
+    CHECK(!guest_put(w, stream, "0123456789").is_err);
+    guest_drop_stream(w, stream);
+    CHECK(!guest_finish(w, body).is_err);
+    w->exchange.budget = 4;
+    CHECK_INT(guest_set(w, response), 0);
+    guest_drop_request(w);
+    CHECK_INT(world_finish(w, TASK_RETURNED), 0);
+    CHECK_STR(buf_str(&w->exchange.sent), "0123");
+    CHECK(!w->exchange.finished && !w->exchange.aborted);
+    CHECK_INT(w->wasi.http_bytes, 0);
+}
+
+TEST(the_rest_of_a_body_outlives_its_guest)
+{
+    struct world w;
+    finish_beyond_the_budget(&w);
+    w.exchange.budget = 3;
+    w.exchange.events->writable(w.exchange.user);
+    CHECK_STR(buf_str(&w.exchange.sent), "0123456");
+    w.exchange.budget = 9;
+    w.exchange.events->writable(w.exchange.user);
+    CHECK_STR(buf_str(&w.exchange.sent), "0123456789");
+    CHECK(w.exchange.finished);
+    world_end(&w);
+
+    finish_beyond_the_budget(&w);
+    w.exchange.events->closed(w.exchange.user);
+    CHECK(!w.exchange.finished);
+    world_end(&w);
+}
+
+TEST(a_permit_counts_when_the_exchange_is_full)
+{
+    struct world w;
+    struct p2_http_types_outgoing_body *body;
+    world_begin(&w, "GET");
+    struct p2_io_streams_output_stream *stream = guest_answer(&w, guest_fields(&w), &body);
+    struct p2_result_u64_io_streams_stream_error room = {0};
+    struct p2_result_void_io_streams_stream_error ret = {0};
+    CHECK_INT(p2_io_streams_output_stream_check_write(&w.call, stream, &room), 0);
+    w.exchange.budget = 2; // framing took the rest
+    CHECK_INT(p2_io_streams_output_stream_write(&w.call, stream, STR("abc"), &ret), 0);
+    CHECK_INT(p2_io_streams_output_stream_write(&w.call, stream, STR("d"), &ret), 0);
+    CHECK(!ret.is_err);
+    w.exchange.budget = 0;
+    CHECK_INT(p2_io_streams_output_stream_check_write(&w.call, stream, &room), 0);
+    CHECK_INT(room.ok, 0);
+    CHECK_STR(buf_str(&w.exchange.sent), "");
+    w.exchange.budget = 100;
+    CHECK_INT(p2_io_streams_output_stream_check_write(&w.call, stream, &room), 0);
+    CHECK_INT(room.ok, 96);
+    CHECK_STR(buf_str(&w.exchange.sent), "abcd");
+    guest_drop_stream(&w, stream);
+    CHECK(!guest_finish(&w, body).is_err);
+    guest_drop_request(&w);
+    CHECK_INT(world_finish(&w, TASK_RETURNED), 0);
+    world_end(&w);
+}
+
 static void write_with_length(struct world *w, const char *length, const char *text)
 {
     struct p2_http_types_outgoing_body *body;
