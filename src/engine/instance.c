@@ -43,11 +43,21 @@ static uint32_t step_of(const struct plan *plan, uint32_t core)
     return index;
 }
 
+// A lazy core instance is made when the first of its functions is asked for. Others are asked for
+// too early only by guest code that runs while they are being made.
+static int make_core(struct instance *instance, const struct core_ref *ref, struct error *err)
+{
+    if (instance->core_states[ref->index] == CORE_MAKING)
+        return error_set(err, -EFAULT, "`%.*s` is used before its core instance has been made",
+                         STR_ARG(ref->name));
+    return instantiate_on_fiber(instance, step_of(instance->plan, ref->index), err);
+}
+
 static int get_export(struct instance *instance, const struct core_ref *ref, wasmtime_extern_t *out,
                       struct error *err)
 {
-    if (!instance->core_made[ref->index]) {
-        int rc = instantiate_on_fiber(instance, step_of(instance->plan, ref->index), err);
+    if (unlikely(instance->core_states[ref->index] != CORE_MADE)) {
+        int rc = make_core(instance, ref, err);
         if (rc < 0)
             return rc;
     }
@@ -259,8 +269,10 @@ static int instantiate_now(struct instance *instance, uint32_t index, struct err
                                       instance->linked->program->modules[step->module], externs,
                                       step->arg_count, core, &trap);
     }
-    instance->core_made[step->instance] = true;
-    return fault_take(error, trap, err);
+    int rc = fault_take(error, trap, err);
+    if (rc == 0)
+        instance->core_states[step->instance] = CORE_MADE;
+    return rc;
 }
 
 // The same from within a task: guest code may run, and wait.
@@ -286,13 +298,15 @@ static int instantiate_on_fiber(struct instance *instance, uint32_t index, struc
                                          instance->linked->program->modules[step->module], externs,
                                          step->arg_count, core, &error);
     }
-    instance->core_made[step->instance] = true;
+    instance->core_states[step->instance] = CORE_MAKING;
     int rc = task_await(instance, future, err);
-    if (rc < 0) {
+    if (rc < 0)
         fault_discard(error, trap);
-        return rc;
-    }
-    return fault_take(error, trap, err);
+    else
+        rc = fault_take(error, trap, err);
+    if (rc == 0)
+        instance->core_states[step->instance] = CORE_MADE;
+    return rc;
 }
 
 static int run_step(struct instance *instance, uint32_t index, bool on_fiber, struct error *err)
@@ -303,7 +317,7 @@ static int run_step(struct instance *instance, uint32_t index, bool on_fiber, st
         int rc = instance_func(instance, step->func, &func, err);
         return rc < 0 ? rc : instance_call_core(instance, func, NULL, 0, err);
     }
-    if (step->is_lazy || instance->core_made[step->instance])
+    if (step->is_lazy || instance->core_states[step->instance] == CORE_MADE)
         return 0;
     return on_fiber ? instantiate_on_fiber(instance, index, err)
                     : instantiate_now(instance, index, err);
@@ -338,7 +352,7 @@ static struct instance *allocate(const struct plan *plan)
 {
     size_t total = sizeof(struct instance);
     size_t cores = place(&total, plan->core_instance_count, sizeof(wasmtime_instance_t));
-    size_t made = place(&total, plan->core_instance_count, sizeof(bool));
+    size_t states = place(&total, plan->core_instance_count, sizeof(uint8_t));
     size_t memories = place(&total, plan->memory_count, sizeof(struct memory_slot));
     size_t funcs = place(&total, plan->func_count, sizeof(struct func_slot));
     size_t components =
@@ -346,7 +360,7 @@ static struct instance *allocate(const struct plan *plan)
     char *block = mem_zalloc(total);
     struct instance *instance = (struct instance *)block;
     instance->cores = (wasmtime_instance_t *)(block + cores);
-    instance->core_made = (bool *)(block + made);
+    instance->core_states = (uint8_t *)(block + states);
     instance->memories = (struct memory_slot *)(block + memories);
     instance->funcs = (struct func_slot *)(block + funcs);
     instance->components = (struct component_state *)(block + components);

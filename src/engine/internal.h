@@ -74,6 +74,8 @@ struct linked {
     uint32_t sync_steps;           // leading steps that run no guest code: done at once
 };
 
+enum core_state { CORE_ABSENT, CORE_MAKING, CORE_MADE };
+
 struct memory_slot {
     wasmtime_memory_t memory;
     bool known;
@@ -97,7 +99,7 @@ struct instance {
     wasmtime_store_t *store;
     wasmtime_context_t *context;
     wasmtime_instance_t *cores; // one per core instance
-    bool *core_made;
+    uint8_t *core_states;       // enum core_state, one per core instance
     struct memory_slot *memories;
     struct func_slot *funcs;
     struct component_state *components;

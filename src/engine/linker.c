@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
+#include "base/map.h"
 
 #define LINK_REPORT_BYTES_MAX ((size_t)256 * 1024)
 
@@ -75,17 +76,14 @@ static bool same_resource(const struct resource_type *component, const struct re
 struct report {
     struct buf text;
     struct arena arena;
-    struct str missing; // the interface that was reported as missing last
+    struct map missing; // interfaces that were reported already
 };
 
 static void report_missing_interface(struct report *report, const struct plan_import *import)
 {
-    if (str_eq(report->missing, import->interface) && import->interface.len)
-        return;
-    report->missing = import->interface;
-    if (import->interface.len)
+    if (import->interface.len && !map_put(&report->missing, import->interface, report))
         buf_putf(&report->text, "\n  %.*s", STR_ARG(import->interface));
-    else
+    else if (!import->interface.len)
         buf_putf(&report->text, "\n  function `%.*s`", STR_ARG(import->name));
 }
 
@@ -163,7 +161,7 @@ static void bind_trampoline(const struct linker *linker, struct linked *linked, 
 
 static int bind(const struct linker *linker, struct linked *linked, struct error *err)
 {
-    struct report report = {BUF_INIT(LINK_REPORT_BYTES_MAX), ARENA_INIT(SIZE_MAX), STR_EMPTY};
+    struct report report = {BUF_INIT(LINK_REPORT_BYTES_MAX), ARENA_INIT(SIZE_MAX), {0}};
     bind_resources(linker, linked, &report);
     for (uint32_t i = 0; i < linked->plan->trampoline_count; i++) {
         struct bound *bound = &linked->bound[i];
@@ -176,6 +174,7 @@ static int bind(const struct linker *linker, struct linked *linked, struct error
     if (report.text.len)
         rc = error_set(err, -ENOENT, "the component imports what this host does not provide:%.*s",
                        STR_ARG(buf_str(&report.text)));
+    map_done(&report.missing);
     buf_done(&report.text);
     arena_done(&report.arena);
     return rc;

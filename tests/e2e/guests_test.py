@@ -59,11 +59,11 @@ def test_expect_100_continue():
         sock.sendall(b"POST / HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 3\r\n"
                      b"connection: close\r\n\r\n")
         sock.settimeout(10)
-        head = sock.recv(1000)
-        assert head.startswith(b"HTTP/1.1 100 "), head
+        answer = sock.recv(1000)
+        assert answer.startswith(b"HTTP/1.1 100 "), answer
         sock.sendall(b"abc")
-        rest = b"".join(iter(lambda: sock.recv(65536), b""))
-        assert b" 200 " in rest and b"abc" in rest, rest
+        answer += b"".join(iter(lambda: sock.recv(65536), b""))
+        assert b"HTTP/1.1 200 " in answer and b"abc" in answer, answer
 
 
 def test_slow_reader_does_not_make_the_server_buffer():
@@ -106,7 +106,6 @@ def test_command_exit_codes():
     code, _, err = run("run", guest("p2-args"), "--", "trap")
     equal(code, 134)
     contains(err, "unreachable")
-    contains(err, "p2_args")
     code, _, err = run("run", "--timeout", "300ms", guest("p2-args"), "--", "sleep", "60000")
     equal(code, 134)
     contains(err, "wall-time limit of 300 ms")
@@ -184,6 +183,10 @@ def test_rogue_guests_get_what_they_deserve():
         status, body, _ = server.ask("/length?promise=10&send=20")
         assert status == 200 and len(body.removeprefix(b"INCOMPLETE ")) <= 10, (status, body)
         equal(server.ask("/")[:2], (200, b"behaving\n"))
+        # Cut connections linger for a moment so that the peer can read what was sent.
+        end = time.monotonic() + 10
+        while server.descriptors() > descriptors and time.monotonic() < end:
+            time.sleep(0.1)
         equal(server.descriptors(), descriptors)
 
 
@@ -212,7 +215,7 @@ def test_bad_components_are_refused_with_the_reason():
         whole = open(guest("p2-hello"), "rb").read()
         refused(b"", path_word := "x.wasm")
         refused(b"package a:b;\n", path_word)
-        refused(b"\0asm\1\0\0\0", "core module")
+        refused(b"\0asm\1\0\0\0", "core WebAssembly module")
         refused(whole[:5000], "byte")
         refused(whole[:-1], "byte")
     code, out, err = run("run", "/nowhere/x.wasm")
