@@ -514,6 +514,23 @@ TEST(clock_wakes_at_its_instant)
     fake_done(&fake);
 }
 
+TEST(wall_clock_is_the_systems)
+{
+    struct fake fake;
+    fake_init(&fake, false);
+    time_t before = time(NULL);
+    struct p2_clocks_wall_clock_datetime now = {0}, resolution = {0};
+    uint64_t tick = 0;
+    CHECK_INT(p2_clocks_wall_clock_now(&fake.call, &now), 0);
+    CHECK(now.seconds >= (uint64_t)before && now.seconds <= (uint64_t)before + 10);
+    CHECK(now.nanoseconds < 1000000000);
+    CHECK_INT(p2_clocks_wall_clock_resolution(&fake.call, &resolution), 0);
+    CHECK(resolution.nanoseconds > 0);
+    CHECK_INT(p2_clocks_monotonic_clock_resolution(&fake.call, &tick), 0);
+    CHECK(tick > 0);
+    fake_done(&fake);
+}
+
 TEST(random_gives_what_was_asked_for)
 {
     struct fake fake;
