@@ -129,3 +129,10 @@ class Server:
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.proc.pid}/fd"))
+
+    def expect_descriptors(self, count):
+        """Closed connections linger for a moment, so that the peer can read what was sent."""
+        end = time.monotonic() + 10
+        while self.descriptors() > count and time.monotonic() < end:
+            time.sleep(0.05)
+        equal(self.descriptors(), count)
