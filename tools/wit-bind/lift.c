@@ -75,23 +75,44 @@ static const char *lift_enum(struct bind *b, const struct type *t)
     return helper;
 }
 
+// The usual case of canon_lift_borrow() without a call.
+static void put_borrow(struct bind *b)
+{
+    if (bind_is_new(b, "lift_borrow"))
+        buf_putf(&b->support,
+                 "\nstatic inline int lift_borrow(struct canon_call *call, uint32_t index,\n"
+                 "                              const struct host_resource *resource, void **rep)\n"
+                 "{\n"
+                 "    struct handle *handle = handle_table_get(call->handles, index);\n"
+                 "    if (unlikely(!handle || handle->type != resource ||\n"
+                 "                 call->lent_count >= ARRAY_LEN(call->lent)))\n"
+                 "        return canon_lift_borrow(call, index, resource, rep);\n"
+                 "    call->lent[call->lent_count++] = index;\n"
+                 "    handle->lends++;\n"
+                 "    *rep = handle->rep;\n"
+                 "    return 0;\n"
+                 "}\n");
+}
+
 static const char *lift_handle(struct bind *b, const struct type *t)
 {
     const char *verb = t->kind == TYPE_OWN ? "own" : "borrow";
     const char *helper = bind_text(b, "lift_%s_%s", verb, bind_resource_name(b, t->resource));
+    if (t->kind == TYPE_BORROW)
+        put_borrow(b);
     if (bind_is_new(b, helper))
         buf_putf(&b->support,
                  "\n%s\n"
                  "{\n"
                  "    void *rep = NULL;\n"
-                 "    int rc = canon_lift_%s(call, handle, &%s_resource, &rep);\n"
+                 "    int rc = %slift_%s(call, handle, &%s_resource, &rep);\n"
                  "    *out = rep;\n"
                  "    return rc;\n"
                  "}\n",
                  bind_head(b, bind_text(b, "static inline int %s", helper),
                            "struct canon_call *call", "uint32_t handle",
                            bind_declare(b, bind_c_type(b, t), "*out"), NULL),
-                 verb, bind_resource_c_name(b, t->resource));
+                 t->kind == TYPE_OWN ? "canon_" : "", verb, bind_resource_c_name(b, t->resource));
     return helper;
 }
 
