@@ -100,24 +100,6 @@ static struct str waiting(const struct connection *connection)
     return str_from_index(buf_str(&connection->out), connection->out_sent);
 }
 
-int output_send(struct connection *connection, struct str data, struct str tail)
-{
-    size_t taken = 0;
-    if (!connection->blocked) {
-        struct iovec parts[] = {part_of(waiting(connection)), part_of(data), part_of(tail)};
-        taken = send_parts(connection, parts, ARRAY_LEN(parts));
-        taken = sent_from_buffer(connection, taken);
-        if (connection->gone) {
-            connection_wake(connection);
-            return -EPIPE;
-        }
-    }
-    int rc = output_add(connection, str_from_index(data, taken));
-    if (rc == 0)
-        rc = output_add(connection, str_from_index(tail, taken > data.len ? taken - data.len : 0));
-    return rc;
-}
-
 static void after_progress(struct connection *connection, bool progress)
 {
     struct http_server *server = connection->server;
@@ -129,6 +111,28 @@ static void after_progress(struct connection *connection, bool progress)
         connection->choked = false;
         connection->exchange.writable_due = true;
     }
+}
+
+int output_send(struct connection *connection, struct str data, struct str tail)
+{
+    size_t taken = 0;
+    if (!connection->blocked) {
+        struct iovec parts[] = {part_of(waiting(connection)), part_of(data), part_of(tail)};
+        taken = send_parts(connection, parts, ARRAY_LEN(parts));
+        bool progress = taken > 0;
+        taken = sent_from_buffer(connection, taken);
+        if (connection->gone) {
+            connection_wake(connection);
+            return -EPIPE;
+        }
+        // A short count tells that the kernel is full as well.
+        connection->blocked |= taken < data.len + tail.len;
+        after_progress(connection, progress);
+    }
+    int rc = output_add(connection, str_from_index(data, taken));
+    if (rc == 0)
+        rc = output_add(connection, str_from_index(tail, taken > data.len ? taken - data.len : 0));
+    return rc;
 }
 
 void output_flush(struct connection *connection)
