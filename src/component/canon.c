@@ -61,10 +61,6 @@ int canon_lift_char(struct canon_call *call, uint32_t value, uint32_t *out)
 
 int canon_alloc(struct canon_call *call, uint32_t size, uint32_t align, uint32_t *ptr)
 {
-    if (size == 0) {
-        *ptr = align;
-        return 0;
-    }
     if (unlikely(!call->ops || !call->ops->realloc))
         return canon_trap(call, "the component offers no realloc to receive %u bytes", size);
     uint32_t at = 0;

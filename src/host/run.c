@@ -162,7 +162,9 @@ int run_invoke(struct engine *engine, struct workload *workload, struct str text
     }
     if (rc == 0)
         rc = wave_parse_args(&call, invocation.lifted->type, &arena, &invocation.args, err);
-    if (rc == 0)
+    if (rc < 0)
+        error_wrap(err, "`%.*s`", STR_ARG(text));
+    else
         rc = run_body(&invocation.run, engine, workload, invocation_body, invocation_ended,
                       &invocation);
     if (rc == 0)

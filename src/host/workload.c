@@ -122,6 +122,8 @@ int workload_new(struct engine *engine, struct program *program,
         workload_unref(workload);
         return rc;
     }
+    // Instances run side by side: their lines are not to mix.
+    workload->wasi.line_output = workload->kind == WORKLOAD_HTTP;
     *out = workload;
     return 0;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 
 #include "base/log.h"
@@ -154,9 +155,21 @@ static int find_command_index(int argc, char **argv)
     return MIN(at, argc);
 }
 
+// A descriptor that is opened later must not become a standard stream by chance.
+static void fill_standard_streams(void)
+{
+    int fd;
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
+    fill_standard_streams();
     ERROR(err);
     struct global_options global = {0};
     int at = find_command_index(argc, argv);

@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Components of ordinary toolchains under `wash run`."""
 import http.server
+import json
 import os
 import subprocess
 import tempfile
 import threading
 import time
 
-from wash import Server, WASH, contains, equal, guest, main, run, environment
+from wash import FIXTURES, Server, WASH, contains, environment, equal, guest, main, run
 
 
 def test_hello_in_rust():
@@ -110,6 +111,42 @@ def test_command_exit_codes():
     code, _, err = run("run", "--timeout", "300ms", guest("p2-args"), "--", "sleep", "60000")
     equal(code, 134)
     contains(err, "wall-time limit of 300 ms")
+
+
+def test_closed_standard_streams_are_no_way_to_other_descriptors():
+    done = subprocess.run(["sh", "-c", f'exec "{WASH}" run "{guest("p2-args")}" -- cat <&-'], capture_output=True,
+                          timeout=60, env=environment())
+    equal((done.returncode, done.stdout), (0, b""))
+
+
+def test_exports_are_invoked_by_name():
+    values = os.path.join(FIXTURES, "values.wasm")
+    for call, result in {
+        "add(40, 2)": "42", "add(-1, -2)": "-3", 'echo("h\\u{e9} \\"x\\"")': '"h\u00e9 \\"x\\""',
+        "bytes([1, 2, 65535])": "[1, 2, 65535]", "swap({x: 1, y: 2})": "{x: 2, y: 1}",
+        "check(0)": "ok", "check(7)": "err(7)",
+    }.items():
+        code, out, err = run("run", values, "--invoke", call)
+        equal((code, out.decode(), err), (0, result + "\n", ""))
+    for call, reason in {
+        "sub(1)": "exports no function `sub`; it exports:\n  add", "add(40)": "add", "add(1, x)": "add",
+        "swap({x: 1})": "y", "add(1, 2": "add",
+    }.items():
+        code, out, err = run("run", values, "--invoke", call)
+        equal(code, 1)
+        contains(out.decode() + err, reason)
+
+
+def test_inspect_prints_the_world():
+    code, out, _ = run("inspect", guest("p2-hello"))
+    equal(code, 0)
+    contains(out, b"package root:component;")
+    contains(out, b"import wasi:http/types@0.2.4;")
+    contains(out, b"export wasi:http/incoming-handler@0.2.4;")
+    code, out, _ = run("-o", "json", "inspect", guest("p2-hello"))
+    report = json.loads(out)
+    equal((report["success"], list(report)), (True, ["message", "success", "data"]))
+    contains(report["data"]["wit"], "world root")
 
 
 def test_component_from_stdin():

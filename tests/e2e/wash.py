@@ -11,6 +11,7 @@ import traceback
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 GUESTS = os.path.join(ROOT, "tests", "guests")
+FIXTURES = os.path.join(ROOT, "tests", "fixtures")
 WASH = os.environ.get("WASH", os.path.join(ROOT, "build", "src", "wash", "wash"))
 
 
@@ -49,6 +50,12 @@ def contains(text, words):
 
 def guest(name):
     return os.path.join(GUESTS, name + ".wasm")
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
 
 
 def environment(**extra):
