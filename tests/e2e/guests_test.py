@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 
-from wash import FIXTURES, Server, WASH, contains, environment, equal, guest, main, run
+from wash import FIXTURES, SANITIZED, Server, WASH, contains, environment, equal, guest, main, run
 
 
 def test_hello_in_rust():
@@ -32,7 +32,8 @@ def test_many_requests_leave_nothing_behind():
         for _ in range(1000):
             equal(server.ask()[0], 200)
         server.expect_descriptors(descriptors)
-        assert server.rss_kb() < rss + 4096, (rss, server.rss_kb())
+        if not SANITIZED:  # AddressSanitizer keeps freed memory for a while
+            assert server.rss_kb() < rss + 2048, (rss, server.rss_kb())
 
 
 def test_echo_of_bodies():
@@ -74,7 +75,7 @@ def test_slow_reader_does_not_make_the_server_buffer():
         before = server.rss_kb()
         sock.sendall(b"GET /flood?mib=200 HTTP/1.1\r\nhost: x\r\n\r\n")
         time.sleep(1)
-        assert server.rss_kb() < before + 30000, (before, server.rss_kb())
+        assert SANITIZED or server.rss_kb() < before + 10000, (before, server.rss_kb())
         equal(server.ask("/")[0], 200)
 
 

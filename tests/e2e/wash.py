@@ -13,6 +13,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 GUESTS = os.path.join(ROOT, "tests", "guests")
 FIXTURES = os.path.join(ROOT, "tests", "fixtures")
 WASH = os.environ.get("WASH", os.path.join(ROOT, "build", "src", "wash", "wash"))
+SANITIZED = os.environ.get("WASH_SANITIZE", "none") != "none"
 
 
 class Skip(Exception):
