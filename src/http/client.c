@@ -23,11 +23,11 @@ static void detach(struct http_client_request *request)
     request->pending &= ~(unsigned)EVENT_UNPAUSE;
     loop_timer_stop(&request->timer);
     if (request->easy) {
-        curl_multi_remove_handle(request->client->multi, request->easy);
-        curl_easy_cleanup(request->easy);
+        curl_api.multi_remove_handle(request->client->multi, request->easy);
+        curl_api.easy_cleanup(request->easy);
         request->easy = NULL;
     }
-    curl_slist_free_all(TAKE(request->headers));
+    curl_api.slist_free_all(TAKE(request->headers));
     byte_ring_done(&request->upload);
 }
 
@@ -60,7 +60,7 @@ void request_finish(struct http_client_request *request, CURLcode result)
         request_fail(request, request->failure, http_client_failure_text(request));
     } else if (result != CURLE_OK) {
         const char *text =
-            request->curl_error[0] ? request->curl_error : curl_easy_strerror(result);
+            request->curl_error[0] ? request->curl_error : curl_api.easy_strerror(result);
         request_fail(request, transfer_failure(request, result), text);
     } else if (!request->head_done) {
         request_fail(request,
@@ -138,8 +138,8 @@ static void unpause(struct http_client_request *request)
     request->recv_paused = recv;
     request->send_paused = send;
     request->active_at = loop_now(request->client->loop);
-    CURLcode result =
-        curl_easy_pause(request->easy, (recv ? CURLPAUSE_RECV : 0) | (send ? CURLPAUSE_SEND : 0));
+    CURLcode result = curl_api.easy_pause(request->easy, (recv ? CURLPAUSE_RECV : 0) |
+                                                             (send ? CURLPAUSE_SEND : 0));
     if (result != CURLE_OK)
         request_finish(request, result);
 }
@@ -221,7 +221,7 @@ static int add_header(struct http_client_request *request, const struct http_fie
         field->value.len == 0
             ? mem_printf("%.*s;", STR_ARG(field->name))
             : mem_printf("%.*s: %.*s", STR_ARG(field->name), STR_ARG(field->value));
-    request->headers = curl_slist_append(request->headers, line);
+    request->headers = curl_api.slist_append(request->headers, line);
     return 0;
 }
 
@@ -235,9 +235,9 @@ static int add_headers(struct http_client_request *request,
     }
     request->header_bytes = 0;
     if (!http_field_find(options->fields, options->field_count, STR("accept")))
-        request->headers = curl_slist_append(request->headers, "Accept:");
+        request->headers = curl_api.slist_append(request->headers, "Accept:");
     if (!http_field_find(options->fields, options->field_count, STR("expect")))
-        request->headers = curl_slist_append(request->headers, "Expect:");
+        request->headers = curl_api.slist_append(request->headers, "Expect:");
     return 0;
 }
 
@@ -261,7 +261,7 @@ static int set_url(struct http_client_request *request,
                           : mem_printf("%.*s%s%.*s", STR_ARG(uri.path.len ? uri.path : STR("/")),
                                        uri.query.data ? "?" : "",
                                        STR_ARG(uri.query.data ? uri.query : STR_EMPTY));
-    if (curl_easy_setopt(request->easy, CURLOPT_URL, base) != CURLE_OK)
+    if (curl_api.easy_setopt(request->easy, CURLOPT_URL, base) != CURLE_OK)
         return error_set(err, -EINVAL, "invalid URL");
     return 0;
 }
@@ -285,7 +285,7 @@ static int set_method(struct http_client_request *request,
     request->upload_left = request->is_head ? 0 : MAX(options->content_length, -1);
     request->upload_ended = request->upload_left == 0;
     _cleanup_(mem_freep) char *method = str_dup(options->method);
-    curl_easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, method);
+    curl_api.easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, method);
     return 0;
 }
 
@@ -316,7 +316,7 @@ static struct http_client_request *request_new(struct http_client *client,
     request->head.arena = ARENA_INIT(0);
     request->trailers.arena = ARENA_INIT(0);
     loop_timer_init(&request->timer, client->loop, on_phase_timer);
-    request->easy = curl_easy_init();
+    request->easy = curl_api.easy_init();
     if (!request->easy)
         die_oom(0);
     client->request_count++;
@@ -326,8 +326,11 @@ static struct http_client_request *request_new(struct http_client *client,
 int http_client_start(struct http_client *client, const struct http_client_request_options *options,
                       struct http_client_request **out, struct error *err)
 {
+    int rc = client_prepare(client, err);
+    if (rc < 0)
+        return rc;
     struct http_client_request *request = request_new(client, options);
-    int rc = set_method(request, options, err);
+    rc = set_method(request, options, err);
     if (rc == 0)
         rc = set_url(request, options, err);
     if (rc == 0)
@@ -339,7 +342,7 @@ int http_client_start(struct http_client *client, const struct http_client_reque
     transfer_setup(request);
     request->active_at = loop_now(client->loop);
     loop_timer_start(&request->timer, request->connect_timeout_ns);
-    curl_multi_add_handle(client->multi, request->easy);
+    curl_api.multi_add_handle(client->multi, request->easy);
     *out = request;
     return 0;
 }

@@ -6,16 +6,17 @@
 // the user hears of them from the request's deferral.
 #pragma once
 
-#include <curl/curl.h>
-
 #include "base/arena.h"
 #include "base/vec.h"
 #include "http/byte_ring.h"
 #include "http/client.h"
+#include "http/curl_api.h"
 
 struct http_client {
     struct loop *loop;
-    CURLM *multi;
+    CURLM *multi; // made by the first request
+    uint32_t connections_max;
+    uint32_t host_connections_max;
     struct loop_timer timer;  // libcurl's one timer
     struct loop_defer action; // the same for "at once"
     size_t request_count;
@@ -97,6 +98,9 @@ void request_fail(struct http_client_request *request, enum http_client_failure 
                   const char *text);
 // Ends the request as libcurl reports it.
 void request_finish(struct http_client_request *request, CURLcode result);
+
+// Loads libcurl and makes client->multi when that has not been done yet.
+_must_use_ int client_prepare(struct http_client *client, struct error *err);
 
 // Sets libcurl's handle up for the request.
 void transfer_setup(struct http_client_request *request);

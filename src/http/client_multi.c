@@ -2,7 +2,6 @@
 // libcurl's multi interface on the loop: its sockets, its timer, its finished transfers.
 #include <assert.h>
 #include <errno.h>
-#include <pthread.h>
 
 #include "http/client_impl.h"
 
@@ -16,12 +15,12 @@ static void take_finished(struct http_client *client)
 {
     int left;
     CURLMsg *message;
-    while ((message = curl_multi_info_read(client->multi, &left))) {
+    while ((message = curl_api.multi_info_read(client->multi, &left))) {
         struct http_client_request *request = NULL;
         CURLcode result = message->data.result;
         if (message->msg != CURLMSG_DONE)
             continue;
-        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+        curl_api.easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
         request_finish(request, result);
     }
 }
@@ -29,7 +28,7 @@ static void take_finished(struct http_client *client)
 static void act(struct http_client *client, curl_socket_t fd, int events)
 {
     int running;
-    curl_multi_socket_action(client->multi, fd, events, &running);
+    curl_api.multi_socket_action(client->multi, fd, events, &running);
     take_finished(client);
 }
 
@@ -47,7 +46,7 @@ static int remove_socket(struct http_client *client, struct client_socket *sock)
     if (!sock)
         return 0;
     loop_poll_done(&sock->poll);
-    curl_multi_assign(client->multi, sock->fd, NULL);
+    curl_api.multi_assign(client->multi, sock->fd, NULL);
     free(sock);
     return 0;
 }
@@ -66,7 +65,7 @@ static int watch_socket(CURL *easy, curl_socket_t fd, int what, void *user, void
             free(sock);
             return -1;
         }
-        curl_multi_assign(client->multi, fd, sock);
+        curl_api.multi_assign(client->multi, fd, sock);
     }
     unsigned events = 0;
     events |= what & CURL_POLL_IN ? LOOP_READABLE : 0;
@@ -96,39 +95,42 @@ static int set_timer(CURLM *multi, long timeout_ms, void *user)
     return 0;
 }
 
-static void init_curl(void)
+int client_prepare(struct http_client *client, struct error *err)
 {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK)
+    if (client->multi)
+        return 0;
+    int rc = curl_api_load(err);
+    if (rc < 0)
+        return rc;
+    client->multi = curl_api.multi_init();
+    if (!client->multi)
         die_oom(0);
+    curl_api.multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
+    curl_api.multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
+    curl_api.multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
+    curl_api.multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
+    curl_api.multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS,
+                          (long)client->connections_max);
+    curl_api.multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS,
+                          (long)client->host_connections_max);
+    curl_api.multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)client->connections_max);
+    return 0;
 }
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options)
 {
-    static pthread_once_t once = PTHREAD_ONCE_INIT;
     static const struct http_client_options defaults = {0};
-    pthread_once(&once, init_curl);
     if (!options)
         options = &defaults;
     uint32_t total = options->connections_max;
     uint32_t per_host = options->host_connections_max;
-    total = total ? total : HTTP_CLIENT_CONNECTIONS_DEFAULT;
-    per_host = per_host ? per_host : HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT;
-
     struct http_client *client = mem_new(struct http_client);
     client->loop = loop;
+    client->connections_max = total ? total : HTTP_CLIENT_CONNECTIONS_DEFAULT;
+    client->host_connections_max = per_host ? per_host : HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT;
     client->action.callback = on_action;
     client->ca_file = options->ca_file ? mem_strdup(options->ca_file) : NULL;
     loop_timer_init(&client->timer, loop, on_timer);
-    client->multi = curl_multi_init();
-    if (!client->multi)
-        die_oom(0);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETFUNCTION, watch_socket);
-    curl_multi_setopt(client->multi, CURLMOPT_SOCKETDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERFUNCTION, set_timer);
-    curl_multi_setopt(client->multi, CURLMOPT_TIMERDATA, client);
-    curl_multi_setopt(client->multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, (long)total);
-    curl_multi_setopt(client->multi, CURLMOPT_MAX_HOST_CONNECTIONS, (long)per_host);
-    curl_multi_setopt(client->multi, CURLMOPT_MAXCONNECTS, (long)total);
     return client;
 }
 
@@ -137,7 +139,8 @@ void http_client_free(struct http_client *client)
     if (!client)
         return;
     assert(client->request_count == 0);
-    curl_multi_cleanup(client->multi);
+    if (client->multi)
+        curl_api.multi_cleanup(client->multi);
     loop_defer_cancel(client->loop, &client->action);
     loop_timer_done(&client->timer);
     free(client->ca_file);

@@ -213,50 +213,50 @@ static void setup_body(struct http_client_request *request)
 {
     CURL *easy = request->easy;
     if (request->is_head) {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        curl_api.easy_setopt(easy, CURLOPT_NOBODY, 1L);
     } else if (request->sends_body) {
-        curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
-        curl_easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_left);
-        curl_easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
-        curl_easy_setopt(easy, CURLOPT_READDATA, request);
+        curl_api.easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+        curl_api.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_left);
+        curl_api.easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
+        curl_api.easy_setopt(easy, CURLOPT_READDATA, request);
     }
 }
 
 static void setup_callbacks(struct http_client_request *request)
 {
     CURL *easy = request->easy;
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
-    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
-    curl_easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, request);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
-    curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, request);
-    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, request);
+    curl_api.easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_api.easy_setopt(easy, CURLOPT_HEADERDATA, request);
+    curl_api.easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_api.easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    curl_api.easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);
+    curl_api.easy_setopt(easy, CURLOPT_RESOLVER_START_DATA, request);
+    curl_api.easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, on_new_socket);
+    curl_api.easy_setopt(easy, CURLOPT_SOCKOPTDATA, request);
+    curl_api.easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_connected);
+    curl_api.easy_setopt(easy, CURLOPT_PREREQDATA, request);
 }
 
 void transfer_setup(struct http_client_request *request)
 {
     CURL *easy = request->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, request->curl_error);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_api.easy_setopt(easy, CURLOPT_PRIVATE, request);
+    curl_api.easy_setopt(easy, CURLOPT_ERRORBUFFER, request->curl_error);
+    curl_api.easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     // A cancelled look-up must not make this thread wait for the resolver's.
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, ""); // nor one from the environment
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_REQUEST_TARGET, request->target);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+    curl_api.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    curl_api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_api.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_api.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_api.easy_setopt(easy, CURLOPT_PROXY, ""); // nor one from the environment
+    curl_api.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+    curl_api.easy_setopt(easy, CURLOPT_REQUEST_TARGET, request->target);
+    curl_api.easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
     // Ours comes first: it also counts the wait for a connection of the pool.
-    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                     (long)(request->connect_timeout_ns / HTTP_CLIENT_NS_PER_MS + 1000));
+    curl_api.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                         (long)(request->connect_timeout_ns / HTTP_CLIENT_NS_PER_MS + 1000));
     if (request->client->ca_file)
-        curl_easy_setopt(easy, CURLOPT_CAINFO, request->client->ca_file);
+        curl_api.easy_setopt(easy, CURLOPT_CAINFO, request->client->ca_file);
     setup_callbacks(request);
     setup_body(request);
 }
@@ -287,7 +287,7 @@ static const struct {
 static enum http_client_failure connect_failure(const struct http_client_request *request)
 {
     long os_error = 0;
-    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_error);
+    curl_api.easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_error);
     return os_error == ETIMEDOUT ? HTTP_FAILURE_CONNECTION_TIMEOUT
                                  : HTTP_FAILURE_CONNECTION_REFUSED;
 }
