@@ -328,28 +328,25 @@ static ssize_t fail(struct http_parser *parser, enum http_fault fault)
     return -EPROTO;
 }
 
-static enum http_fault check_size(const struct http_parser *parser, size_t end)
+// What can be told of the current line, which reaches to `end` so far, before its end is there. A
+// client that speaks another protocol gets its answer at once.
+static enum http_fault check_start(const struct http_parser *parser, const char *data, size_t end)
 {
-    if (parser->state == HTTP_PARSER_LINE &&
-        end - parser->line > parser->limits->request_line_bytes_max)
-        return HTTP_FAULT_REQUEST_LINE_SIZE;
+    if (parser->state == HTTP_PARSER_LINE && end > parser->line) {
+        unsigned char first = (unsigned char)data[parser->line];
+        if (!http_token_lower[first] && first != '\r' && first != '\n')
+            return HTTP_FAULT_REQUEST_LINE;
+        if (end - parser->line > parser->limits->request_line_bytes_max)
+            return HTTP_FAULT_REQUEST_LINE_SIZE;
+    }
     return end > parser->limits->head_bytes_max ? HTTP_FAULT_HEAD_SIZE : HTTP_FAULT_NONE;
 }
 
-// No end of the line among `len` bytes: refuses early what can't become a request, so that a
-// client that speaks another protocol gets its answer at once.
 static ssize_t unfinished(struct http_parser *parser, const char *data, size_t len)
 {
     parser->scanned = (uint32_t)len;
-    enum http_fault fault = check_size(parser, len);
-    if (fault)
-        return fail(parser, fault);
-    if (parser->state == HTTP_PARSER_LINE && len > parser->line) {
-        unsigned char first = (unsigned char)data[parser->line];
-        if (!http_token_lower[first] && first != '\r')
-            return fail(parser, HTTP_FAULT_REQUEST_LINE);
-    }
-    return 0;
+    enum http_fault fault = check_start(parser, data, len);
+    return fault ? fail(parser, fault) : 0;
 }
 
 static enum http_fault take_line(struct http_parser *parser, char *line, const char *end)
@@ -373,7 +370,7 @@ ssize_t http_parser_run(struct http_parser *parser, char *data, size_t len)
         if (!lf)
             return unfinished(parser, data, len);
         uint32_t next = (uint32_t)(lf + 1 - data);
-        enum http_fault fault = check_size(parser, next);
+        enum http_fault fault = check_start(parser, data, next);
         if (fault)
             return fail(parser, fault);
         if (lf == line || lf[-1] != '\r')
