@@ -3,9 +3,22 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
-#define FILE_READ_BYTES ((size_t)64 * 1024)
+#define FILE_READ_BYTES  ((size_t)64 * 1024)
+#define FILE_LARGE_BYTES ((size_t)4 * 1024 * 1024)
+
+// One fault for 2 MiB instead of 512 of them, where the system has large pages.
+static void use_large_pages(const struct buf *content)
+{
+    if (content->cap < FILE_LARGE_BYTES)
+        return;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t start = ((uintptr_t)content->data + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)content->data + content->cap) & ~(page - 1);
+    madvise((void *)start, end - start, MADV_HUGEPAGE); // a hint
+}
 
 static int read_all(int fd, const char *path, struct buf *content, struct error *err)
 {
@@ -38,5 +51,6 @@ int file_read(const char *path, struct buf *content, struct error *err)
         buf_reserve(content, (size_t)info.st_size + 1) < 0)
         return error_set(err, -EFBIG, "%s is larger than the limit of %zu bytes", path,
                          content->max);
+    use_large_pages(content);
     return read_all(fd, path, content, err);
 }

@@ -15,7 +15,7 @@
 #include "base/log.h"
 
 // Part of the key: change it with the engine's version or configuration.
-#define CACHE_FORMAT "wash-compiled-1 wasmtime-48.0.8 epochs pool stack-512k"
+#define CACHE_FORMAT "wash-compiled-2 wasmtime-48.0.8 epochs pool stack-512k"
 #define CACHE_MAGIC  UINT64_C(0x31434d5748534157)
 
 struct trailer {

@@ -43,7 +43,6 @@ struct program {
     _Atomic uint32_t refs;
     struct engine *engine;
     struct str bytes; // owned
-    struct sha256 digest;
     struct component *component;
     struct plan *plan;
     wasmtime_module_t **modules; // one per plan module

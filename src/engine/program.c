@@ -24,16 +24,14 @@ static int compile_modules(struct program *program, struct error *err)
     return 0;
 }
 
-int program_new(struct engine *engine, struct str bytes, struct program **out, struct error *err)
+// Takes the bytes.
+static int program_take(struct engine *engine, struct str bytes, struct program **out,
+                        struct error *err)
 {
-    if (bytes.len > COMPONENT_BYTES_MAX)
-        return error_set(err, -EFBIG, "the component has %zu bytes, the limit is %zu", bytes.len,
-                         COMPONENT_BYTES_MAX);
     struct program *program = mem_new(struct program);
     program->refs = 1;
     program->engine = engine;
-    program->bytes = str_of(mem_dup(bytes.data, bytes.len), bytes.len);
-    program->digest = sha256_of(bytes);
+    program->bytes = bytes;
     int rc = component_decode(program->bytes, &program->component, err);
     if (rc == 0)
         rc = plan_new(program->component, &program->plan, err);
@@ -47,15 +45,25 @@ int program_new(struct engine *engine, struct str bytes, struct program **out, s
     return 0;
 }
 
+int program_new(struct engine *engine, struct str bytes, struct program **out, struct error *err)
+{
+    if (bytes.len > COMPONENT_BYTES_MAX)
+        return error_set(err, -EFBIG, "the component has %zu bytes, the limit is %zu", bytes.len,
+                         COMPONENT_BYTES_MAX);
+    return program_take(engine, str_of(mem_dup(bytes.data, bytes.len), bytes.len), out, err);
+}
+
 int program_load(struct engine *engine, const char *path, struct program **out, struct error *err)
 {
     BUF(content, COMPONENT_BYTES_MAX);
     int rc = file_read(path, &content, err);
     if (rc < 0)
         return rc;
-    rc = program_new(engine, buf_str(&content), out, err);
+    struct str bytes = buf_str(&content);
+    content = BUF_INIT(0);
+    rc = program_take(engine, bytes.len ? bytes : str_of(mem_alloc(1), 0), out, err);
     if (rc < 0)
-        (void)error_wrap(err, "%s", path);
+        error_wrap(err, "%s", path);
     return rc;
 }
 
@@ -89,9 +97,9 @@ const struct component *program_component(const struct program *program)
     return program->component;
 }
 
-const struct sha256 *program_digest(const struct program *program)
+struct sha256 program_digest(const struct program *program)
 {
-    return &program->digest;
+    return sha256_of(program->bytes);
 }
 
 bool program_was_cached(const struct program *program)
