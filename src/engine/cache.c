@@ -158,6 +158,8 @@ static int compile(struct engine *engine, struct str bytes, const char *path,
                    wasmtime_module_t **out, struct error *err)
 {
     wasmtime_module_t *module;
+    if (engine->compiling && bytes.len >= ENGINE_COMPILE_BYTES_TOLD)
+        engine->compiling(bytes.len);
     wasmtime_error_t *error =
         wasmtime_module_new(engine->wasm, (const uint8_t *)bytes.data, bytes.len, &module);
     int rc = fault_take(error, NULL, err);

@@ -116,6 +116,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
     else if (options->cache_dir[0])
         engine->cache_dir = mem_strdup(options->cache_dir);
     cache_fingerprint(engine->fingerprint);
+    engine->compiling = options->compiling;
     pthread_mutex_init(&engine->ticker_lock, NULL);
     pthread_cond_init(&engine->ticker_wake, NULL);
     rc = pthread_create(&engine->ticker, NULL, tick, engine);

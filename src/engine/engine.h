@@ -12,12 +12,15 @@ struct engine_options {
     uint64_t memory_bytes_max;    // largest linear memory of the pool; 0: default
     uint32_t keep_resident_bytes; // memory kept mapped per pool slot between uses; 0: default
     const char *cache_dir; // compiled artifacts; NULL: $XDG_CACHE_HOME/wash/compiled; "": no cache
-    bool debug_names;      // keep what backtraces need (always on; reserved)
+    // Told before a core module of at least ENGINE_COMPILE_BYTES_TOLD bytes is compiled, as that
+    // takes a while; from the thread that loads it. May be NULL.
+    void (*compiling)(size_t bytes);
 };
 
 #define ENGINE_INSTANCES_DEFAULT     1000u
 #define ENGINE_MEMORY_BYTES_DEFAULT  ((uint64_t)4 << 30)
 #define ENGINE_KEEP_RESIDENT_DEFAULT ((uint32_t)1 << 20)
+#define ENGINE_COMPILE_BYTES_TOLD    ((size_t)1 << 20)
 #define ENGINE_EPOCH_TICK_MS         5
 
 _must_use_ int engine_new(const struct engine_options *options, struct engine **out,

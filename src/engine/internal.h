@@ -25,6 +25,7 @@ struct engine {
     wasm_engine_t *wasm;
     char *cache_dir; // NULL: no cache
     char fingerprint[SHA256_HEX_BYTES];
+    void (*compiling)(size_t bytes);
 
     // The ticker sleeps while no task runs anywhere.
     pthread_t ticker;

@@ -77,8 +77,9 @@ static void loaded(void *arg)
     } else {
         http_host_swap(dev->host, dev->loaded);
         workload_unref(TAKE(dev->loaded));
-        log_info("%s %s after %.1f s", dev->served ? "swapped in the new component;" : "",
-                 "serving", (double)(loop_now(dev->loop) - dev->started) / 1e9);
+        log_info("%s after %.1f s",
+                 dev->served ? "swapped in the new component" : "component ready",
+                 (double)(loop_now(dev->loop) - dev->started) / 1e9);
         if (!dev->served)
             log_info("listening for HTTP requests address=%s", http_host_url(dev->host));
         dev->served = true;
@@ -175,6 +176,11 @@ static void make_settings(struct dev *dev)
     }
 }
 
+static void tell_compiling(size_t bytes)
+{
+    log_info("compiling %.1f MB of WebAssembly", (double)bytes / 1e6);
+}
+
 static int start(struct dev *dev, struct error *err)
 {
     const struct config_dev *block = dev->project.config->dev;
@@ -182,7 +188,7 @@ static int start(struct dev *dev, struct error *err)
         block && block->address.data ? block->address : STR(CONFIG_DEV_ADDRESS_DEFAULT);
     _cleanup_(mem_freep) char *text = str_dup(address);
     const char *ignored[] = {dev->build.component_path};
-    int rc = engine_new(&(struct engine_options){0}, &dev->engine, err);
+    int rc = engine_new(&(struct engine_options){.compiling = tell_compiling}, &dev->engine, err);
     if (rc == 0)
         rc = http_host_start(dev->engine, &(struct http_host_options){.address = text}, NULL,
                              &dev->host, err);

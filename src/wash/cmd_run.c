@@ -228,6 +228,13 @@ static int run_with_engine(struct engine *engine, const struct run_options *run,
     return rc;
 }
 
+// A person at a terminal is told why nothing happens; elsewhere the URL is the first line.
+static void tell_compiling(size_t bytes)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "compiling %.1f MB of WebAssembly, once\n", (double)bytes / 1e6);
+}
+
 static int run_run(const struct global_options *global, void *options_,
                    const struct arguments *args, struct error *err)
 {
@@ -241,7 +248,7 @@ static int run_run(const struct global_options *global, void *options_,
     struct engine *engine = NULL;
     int rc = make_settings(&settings, run, args, err);
     if (rc == 0)
-        rc = engine_new(&(struct engine_options){0}, &engine, err);
+        rc = engine_new(&(struct engine_options){.compiling = tell_compiling}, &engine, err);
     if (rc == 0)
         rc = run_with_engine(engine, run, &settings, err);
     engine_free(engine);
