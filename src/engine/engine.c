@@ -55,16 +55,26 @@ static wasm_config_t *make_config(const struct engine_options *options)
     return config;
 }
 
+// With the lock held.
+static bool is_busy(struct engine *engine)
+{
+    for (struct executor *executor = engine->executors; executor;
+         executor = executor->attached_next)
+        if (atomic_load(&executor->task_count))
+            return true;
+    return false;
+}
+
 static void *tick(void *arg)
 {
     struct engine *engine = arg;
     const struct timespec pause = {0, ENGINE_EPOCH_TICK_MS * 1000000L};
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {
-        if (atomic_load(&engine->tasks) == 0) {
+        if (!is_busy(engine)) {
             atomic_store(&engine->ticker_asleep, true);
             // A task that began before it could see the flag is seen here.
-            if (atomic_load(&engine->tasks) == 0)
+            if (!is_busy(engine))
                 pthread_cond_wait(&engine->ticker_wake, &engine->ticker_lock);
             atomic_store(&engine->ticker_asleep, false);
         }
@@ -78,19 +88,29 @@ static void *tick(void *arg)
     return NULL;
 }
 
-void engine_task_begin(struct engine *engine)
+void engine_attach(struct engine *engine, struct executor *executor)
 {
-    atomic_fetch_add(&engine->tasks, 1);
-    if (!atomic_load(&engine->ticker_asleep))
-        return;
     pthread_mutex_lock(&engine->ticker_lock);
-    pthread_cond_signal(&engine->ticker_wake);
+    executor->attached_next = engine->executors;
+    engine->executors = executor;
     pthread_mutex_unlock(&engine->ticker_lock);
 }
 
-void engine_task_end(struct engine *engine)
+void engine_detach(struct engine *engine, struct executor *executor)
 {
-    atomic_fetch_sub(&engine->tasks, 1);
+    pthread_mutex_lock(&engine->ticker_lock);
+    struct executor **link = &engine->executors;
+    while (*link != executor)
+        link = &(*link)->attached_next;
+    *link = executor->attached_next;
+    pthread_mutex_unlock(&engine->ticker_lock);
+}
+
+void engine_wake_ticker(struct engine *engine)
+{
+    pthread_mutex_lock(&engine->ticker_lock);
+    pthread_cond_signal(&engine->ticker_wake);
+    pthread_mutex_unlock(&engine->ticker_lock);
 }
 
 static char *default_cache_dir(void)
@@ -134,7 +154,7 @@ void engine_free(struct engine *engine)
 {
     if (!engine)
         return;
-    assert(atomic_load(&engine->tasks) == 0);
+    assert(!engine->executors);
     pthread_mutex_lock(&engine->ticker_lock);
     engine->ticker_stop = true;
     pthread_cond_signal(&engine->ticker_wake);

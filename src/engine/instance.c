@@ -393,7 +393,7 @@ int instance_new(struct linked *linked, struct executor *executor,
 {
     const struct plan *plan = linked->plan;
     struct instance *instance = allocate(plan);
-    instance->linked = linked_ref(linked);
+    instance->linked = linked;
     instance->plan = plan;
     instance->executor = executor;
     instance->host = options->host;
@@ -449,7 +449,6 @@ void instance_free(struct instance *instance)
     instance_cancel(instance);
     drop_handles(instance);
     wasmtime_store_delete(instance->store);
-    linked_unref(instance->linked);
     free(instance);
 }
 

@@ -28,7 +28,8 @@ struct instance_options {
     struct instance_limits limits;
 };
 
-// Makes the store and the core instances. Start functions run with the first task.
+// Makes the store and the core instances. Start functions run with the first task. `linked` must
+// outlive the instance.
 _must_use_ int instance_new(struct linked *linked, struct executor *executor,
                             const struct instance_options *options, struct instance **out,
                             struct error *err);

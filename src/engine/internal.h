@@ -31,14 +31,16 @@ struct engine {
     pthread_t ticker;
     pthread_mutex_t ticker_lock;
     pthread_cond_t ticker_wake;
-    _Atomic uint32_t tasks;
+    struct executor *executors; // under the lock
     _Atomic bool ticker_asleep;
     bool ticker_stop;
 };
 
-// A task starts or ends: keeps the epoch ticking while there are any.
-void engine_task_begin(struct engine *engine);
-void engine_task_end(struct engine *engine);
+// The ticker looks at the executor's task_count.
+void engine_attach(struct engine *engine, struct executor *executor);
+void engine_detach(struct engine *engine, struct executor *executor);
+// For an executor that finds ticker_asleep after it counted a task.
+void engine_wake_ticker(struct engine *engine);
 
 struct program {
     _Atomic uint32_t refs;
@@ -142,6 +144,10 @@ struct task {
 
 struct executor {
     struct engine *engine;
+    struct executor *attached_next; // under the engine's lock
+    // Live tasks: written by this thread only, read by the ticker. Each executor counts for itself
+    // so that threads share no line of cache.
+    _Atomic uint32_t task_count;
     struct loop *loop;
     struct loop_defer defer;
     struct task *ready; // woken tasks, first to run first

@@ -112,7 +112,10 @@ static struct task *task_new(struct instance *instance)
     if (task->next)
         task->next->link = &task->next;
     instance->tasks = task;
-    engine_task_begin(executor->engine);
+    atomic_store(&executor->task_count,
+                 atomic_load_explicit(&executor->task_count, memory_order_relaxed) + 1);
+    if (unlikely(atomic_load(&executor->engine->ticker_asleep)))
+        engine_wake_ticker(executor->engine);
     return task;
 }
 
@@ -165,7 +168,9 @@ static void task_finish(struct task *task)
         unqueue(&executor->ready, &executor->ready_end, task);
         unqueue(&executor->yielded, &executor->yielded_end, task);
     }
-    engine_task_end(executor->engine);
+    atomic_store_explicit(&executor->task_count,
+                          atomic_load_explicit(&executor->task_count, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
     task->done(task->arg, end, &task->reason);
     task_free(task); // the instance may be gone
 }
@@ -376,6 +381,7 @@ struct executor *executor_new(struct engine *engine, struct loop *loop)
     executor->ready_end = &executor->ready;
     executor->yielded_end = &executor->yielded;
     executor->deadlines_end = &executor->deadlines;
+    engine_attach(engine, executor);
     loop_timer_init(&executor->timer, loop, expire);
     loop_timer_init(&executor->yield_timer, loop, resume_yielded);
     return executor;
@@ -386,6 +392,7 @@ void executor_free(struct executor *executor)
     if (!executor)
         return;
     assert(!executor->ready && !executor->yielded && !executor->deadlines);
+    engine_detach(executor->engine, executor);
     loop_defer_cancel(executor->loop, &executor->defer);
     loop_timer_done(&executor->timer);
     loop_timer_done(&executor->yield_timer);

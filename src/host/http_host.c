@@ -12,13 +12,20 @@
 
 #define SPARE_REQUESTS_MAX 256
 
+// A workload on one worker, counted without atomics: requests take and give it back many thousand
+// times a second, and workers are to share no line of cache then.
+struct lease {
+    struct workload *workload;
+    uint32_t users; // requests, and the worker while it is the current one
+};
+
 struct worker;
 
 // One request with the instance that serves it.
 struct request {
     struct request *next, **link; // of the worker's live ones, or of the spare list
     struct worker *worker;
-    struct workload *workload;
+    struct lease *lease;
     struct wasi_http *http;
     struct wasi wasi;
     struct instance *instance;
@@ -31,7 +38,7 @@ struct worker {
     struct executor *executor;
     struct http_client *client;
     struct http_server *server;
-    struct workload *workload; // what new requests get; NULL: nothing yet
+    struct lease *current; // what new requests get; NULL: nothing yet
     struct request *live;
     struct request *spare;
     uint32_t spare_count;
@@ -49,6 +56,21 @@ struct http_host {
 // ---- requests
 // ---------------------------------------------------------------------------------------
 
+static struct lease *lease_new(struct workload *workload)
+{
+    struct lease *lease = mem_new(struct lease);
+    *lease = (struct lease){workload_ref(workload), 1};
+    return lease;
+}
+
+static void lease_release(struct lease *lease)
+{
+    if (!lease || --lease->users > 0)
+        return;
+    workload_unref(lease->workload);
+    free(lease);
+}
+
 static struct request *request_new(struct worker *worker)
 {
     struct request *request = worker->spare;
@@ -64,7 +86,8 @@ static struct request *request_new(struct worker *worker)
     if (request->next)
         request->next->link = &request->next;
     worker->live = request;
-    request->workload = workload_ref(worker->workload);
+    request->lease = worker->current;
+    request->lease->users++;
     request->instance = NULL;
     return request;
 }
@@ -81,7 +104,7 @@ static void request_free(struct request *request)
     *request->link = request->next;
     if (request->next)
         request->next->link = request->link;
-    workload_unref(request->workload);
+    lease_release(request->lease);
     if (worker->spare_count < SPARE_REQUESTS_MAX) {
         request->next = worker->spare;
         worker->spare = request;
@@ -95,7 +118,7 @@ static void request_free(struct request *request)
 static int handle(struct canon_call *call, void *arg)
 {
     struct request *request = arg;
-    const void *func = workload_entry(request->workload);
+    const void *func = workload_entry(request->lease->workload);
     int rc = instance_enter(call, func);
     return rc < 0 ? rc : wasi_http_handle(call, func, request->http);
 }
@@ -104,7 +127,7 @@ static void request_end(struct request *request, enum task_end end, const struct
 {
     ERROR(why);
     if (wasi_http_finish(request->http, end, reason, NULL, &why) < 0)
-        log_warn("%s: %s", workload_name(request->workload), error_text(&why));
+        log_warn("%s: %s", workload_name(request->lease->workload), error_text(&why));
     instance_free(request->instance);
     wasi_done(&request->wasi);
     request_free(request);
@@ -118,17 +141,18 @@ static void handled(void *arg, enum task_end end, const struct error *reason)
 static void on_request(struct http_exchange *exchange, void *user)
 {
     struct worker *worker = user;
-    if (!worker->workload) {
+    if (!worker->current) {
         http_exchange_abort(exchange, 404);
         return;
     }
     ERROR(err);
     struct request *request = request_new(worker);
     request->http = wasi_http_new(exchange, NULL, request);
-    wasi_init(&request->wasi, workload_wasi(request->workload), worker->loop, worker->client);
+    wasi_init(&request->wasi, workload_wasi(request->lease->workload), worker->loop,
+              worker->client);
     struct instance_options options = {.host = &request->wasi,
-                                       .limits = workload_limits(request->workload)};
-    int rc = instance_new(workload_linked(request->workload), worker->executor, &options,
+                                       .limits = workload_limits(request->lease->workload)};
+    int rc = instance_new(workload_linked(request->lease->workload), worker->executor, &options,
                           &request->instance, &err);
     if (rc == 0)
         rc = instance_run(request->instance, handle, handled, request, &err);
@@ -177,7 +201,7 @@ static void close_worker(struct worker *worker)
         worker->spare = request->next;
         free(request);
     }
-    workload_unref(worker->workload);
+    lease_release(worker->current);
     if (worker->loop)
         loop_free(worker->loop);
 }
@@ -249,7 +273,7 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
         return rc;
     }
     for (uint32_t i = 0; workload && i < count; i++)
-        host->workers[i].workload = workload_ref(workload);
+        host->workers[i].current = lease_new(workload);
     rc = start_threads(host, err);
     if (rc == 0)
         *out = host;
@@ -263,14 +287,14 @@ const char *http_host_url(const struct http_host *host)
 
 struct swap {
     struct worker *worker;
-    struct workload *workload;
+    struct lease *lease;
 };
 
 static void do_swap(void *arg)
 {
     struct swap *swap = arg;
-    workload_unref(swap->worker->workload);
-    swap->worker->workload = swap->workload;
+    lease_release(swap->worker->current);
+    swap->worker->current = swap->lease;
     free(swap);
 }
 
@@ -278,7 +302,7 @@ void http_host_swap(struct http_host *host, struct workload *workload)
 {
     for (uint32_t i = 0; i < host->worker_count; i++) {
         struct swap *swap = mem_new(struct swap);
-        *swap = (struct swap){&host->workers[i], workload_ref(workload)};
+        *swap = (struct swap){&host->workers[i], lease_new(workload)};
         loop_post(host->workers[i].loop, do_swap, swap);
     }
 }
