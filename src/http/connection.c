@@ -357,6 +357,14 @@ static void on_input(struct connection *connection)
     }
 }
 
+// A reset reaches also a user who is not reading.
+static bool is_broken(const struct connection *connection)
+{
+    int error = 0;
+    socklen_t size = sizeof(error);
+    return getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0;
+}
+
 static void on_poll(struct loop_poll *poll, unsigned events)
 {
     struct connection *connection = container_of(poll, struct connection, poll);
@@ -366,6 +374,8 @@ static void on_poll(struct loop_poll *poll, unsigned events)
     if (events & (LOOP_READABLE | LOOP_HANGUP)) {
         if (wants_input(connection))
             on_input(connection);
+        else if (events & LOOP_HANGUP && is_broken(connection))
+            connection->gone = true;
         else
             watch(connection, true);
     }

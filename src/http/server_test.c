@@ -561,7 +561,6 @@ TEST(server_does_not_read_for_nobody)
         turn(&f);
     }
     CHECK(sent < 20000000);
-    // The peer goes away while nobody reads; the reader finds out.
     struct str part;
     CHECK(http_exchange_read(parked, &part) > 0);
     CHECK_INT(closed_count, 0);
@@ -582,6 +581,20 @@ TEST(server_tells_when_the_peer_is_gone)
     turn(&f);
     CHECK_INT(closed_count, 1);
     CHECK_INT(http_server_counts(f.server).connections, 0);
+    close_server(&f);
+}
+
+TEST(server_tells_of_a_reset_while_nobody_reads)
+{
+    struct fixture f = open_server((struct http_server_options){0});
+    send_text(&f, STR("POST /park HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"));
+    CHECK(parked);
+    static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
+    CHECK_INT(setsockopt(f.client, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset)), 0);
+    close(f.client);
+    f.client = -1;
+    turn(&f);
+    CHECK_INT(closed_count, 1);
     close_server(&f);
 }
 
