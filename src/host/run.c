@@ -77,8 +77,11 @@ static int run_body(struct run *run, struct engine *engine, struct workload *wor
     int rc = open_run(run, engine, workload, run->err);
     if (rc == 0)
         rc = instance_run(run->instance, body, done, arg, run->err);
-    if (rc == 0 && !run->done)
+    if (rc == 0 && !run->done) {
+        loop_hold(run->loop);
         loop_run(run->loop);
+        loop_release(run->loop);
+    }
     close_run(run);
     return rc;
 }

@@ -193,6 +193,7 @@ int loop_watch_init(struct loop_watch *watch, struct loop *loop, const char *pat
         loop_handle_close(uv);
         return error_set_errno(err, rc, "watching %s", path);
     }
+    uv_unref((uv_handle_t *)uv);
     uv->data = watch;
     *watch = (struct loop_watch){loop, callback, uv};
     return 0;

@@ -24,8 +24,8 @@ _must_use_ int loop_new_virtual(struct loop **out, struct error *err);
 // Waits for work that is under way; messages not yet run are dropped.
 void loop_free(struct loop *loop);
 
-// Runs until loop_stop() or until nothing is active; signals that are waited for do not count. With
-// a virtual clock a timer alone does not keep it running.
+// Runs until loop_stop() or until nothing is active. With a virtual clock a timer alone does not
+// keep it running.
 void loop_run(struct loop *loop);
 // One turn; waits for events only if `wait`. True while something is active.
 bool loop_turn(struct loop *loop, bool wait);

@@ -230,7 +230,10 @@ static int run_session(struct dev *dev, struct error *err)
     rc = start(dev, err);
     if (rc == 0) {
         start_build(dev);
+        // Between builds it waits for watches and signals, which alone do not keep a loop running.
+        loop_hold(dev->loop);
         loop_run(dev->loop);
+        loop_release(dev->loop);
         log_info("Stopping development session ...");
     }
     dev->again = false;

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# Builds the component with the first Rust toolchain that can:
-# one with the target wasm32-wasip2 (`rustup target add wasm32-wasip2`), or the one of tools/guest-toolchain.
-# With neither, the prebuilt component is taken as long as the sources are the ones it was built from.
+# Builds the component with the first Rust toolchain that can: one with the target wasm32-wasip2
+# (`rustup target add wasm32-wasip2`), or the one that tools/guest-toolchain of the wash sources sets up.
+# As long as the sources are those of the prebuilt component, that is taken and none is needed.
 set -eu
 cd "$(dirname "$0")"
 mkdir -p target
@@ -17,8 +17,12 @@ elif [ -n "$guest" ]; then
     "$guest" build --locked --release
     built=target/wasm32-wasip1/release/http_hello_world.wasm
 elif [ "$(sources_sum)" = "$(cat prebuilt/sources.sha256)" ]; then
-    echo "build.sh: no Rust toolchain for WebAssembly found; taking the prebuilt component" >&2
+    echo "build.sh: the sources are unchanged; taking the prebuilt component" >&2
     built=prebuilt/http_hello_world.wasm
+elif [ -x ../../tools/guest-toolchain ]; then
+    echo "build.sh: the sources changed: setting up a Rust toolchain for WebAssembly, once, about a minute" >&2
+    "$(../../tools/guest-toolchain)/cargo" build --locked --release
+    built=target/wasm32-wasip1/release/http_hello_world.wasm
 else
     echo "build.sh: the sources changed and no Rust toolchain for WebAssembly was found;" >&2
     echo "build.sh: run \`rustup target add wasm32-wasip2\`, or tools/guest-toolchain of the wash sources on Debian" >&2
