@@ -108,6 +108,7 @@ int workload_new(struct engine *engine, struct program *program,
         .stdin_mode = settings->inherit_stdin ? WASI_STDIO_INHERIT : WASI_STDIO_NULL,
         .stdout_mode = WASI_STDIO_INHERIT,
         .stderr_mode = WASI_STDIO_INHERIT,
+        .network = settings->inherit_network ? &wasi_network_all : NULL,
     };
     int rc = open_dirs(workload, settings, err);
     if (rc == 0 && settings->allow_host_count)

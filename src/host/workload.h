@@ -27,6 +27,7 @@ struct workload_settings {
     const struct str *allow_hosts; // rules of wasi/egress.h
     size_t allow_host_count;
     bool inherit_stdin;
+    bool inherit_network; // sockets of the guest's own, and name lookups: all or none
     struct instance_limits limits;
 };
 

@@ -14,6 +14,7 @@ struct run_options {
     struct text_list env;
     struct text_list dirs;
     struct text_list allow_hosts;
+    bool inherit_network;
     uint64_t memory_bytes;
     uint64_t timeout_ms;
     uint64_t workers;
@@ -33,6 +34,10 @@ static const struct option options[] = {
      "host that the guest may call: `*`, `example.com`,\n"
      "`*.example.com:443`, `https://example.com` (default: none)",
      FIELD(allow_hosts)},
+    {"inherit-network", 0, OPTION_FLAG, NULL,
+     "let the guest open TCP and UDP sockets and look up names\n"
+     "as this process may (default: none of it)",
+     FIELD(inherit_network)},
     {"invoke", 0, OPTION_TEXT, "CALL",
      "call one export, values in WAVE: 'add(40, 2)',\n"
      "'ns:pkg/iface#name(args)'",
@@ -126,6 +131,7 @@ static int make_settings(struct settings *settings, const struct run_options *ru
     settings->workload.arg_count = arg_count;
     settings->workload.allow_hosts = texts(settings, run->allow_hosts.items, run->allow_hosts.len);
     settings->workload.allow_host_count = run->allow_hosts.len;
+    settings->workload.inherit_network = run->inherit_network;
     settings->workload.limits.memory_bytes_max = run->memory_bytes;
     settings->workload.limits.wall_time_ms = run->timeout_ms;
     settings->workload.inherit_stdin = true;

@@ -24,6 +24,13 @@ static const struct host_interface *const interfaces[] = {
     &p2_cli_terminal_stderr,
     &p2_filesystem_types,
     &p2_filesystem_preopens,
+    &p2_sockets_network,
+    &p2_sockets_instance_network,
+    &p2_sockets_ip_name_lookup,
+    &p2_sockets_tcp,
+    &p2_sockets_tcp_create_socket,
+    &p2_sockets_udp,
+    &p2_sockets_udp_create_socket,
     &p2_http_types,
     &p2_http_outgoing_handler,
 };

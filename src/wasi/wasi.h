@@ -27,7 +27,33 @@ struct wasi_preopen {
 // process's own. FD: descriptors named by the configuration, which stay the configuration's.
 enum wasi_stdio { WASI_STDIO_NULL, WASI_STDIO_INHERIT, WASI_STDIO_FD };
 
+// What of the network a guest may use. Deny by default: whatever no rule allows is refused with
+// `access-denied`.
+#define WASI_NETWORK_TCP_BIND    1u
+#define WASI_NETWORK_TCP_CONNECT 2u
+#define WASI_NETWORK_UDP_BIND    4u
+#define WASI_NETWORK_UDP_SEND    8u
+#define WASI_NETWORK_LOOKUP      16u // names; the rest of the rule does not matter
+#define WASI_NETWORK_ALL         31u
+struct wasi_network_rule {
+    unsigned uses;       // WASI_NETWORK_
+    uint8_t address[16]; // IPv4 addresses as ::ffff:a.b.c.d
+    uint8_t prefix_bits; // of `address` that count; 0: every address
+    uint16_t port_first, port_last;
+};
+struct wasi_network {
+    const struct wasi_network_rule *rules;
+    size_t rule_count;
+};
+extern const struct wasi_network wasi_network_all;
+extern const struct wasi_network wasi_network_loopback; // any port there, no lookups
+struct net_address;
+// `address` NULL for lookups. NULL network allows nothing.
+bool wasi_network_allows(const struct wasi_network *network, unsigned use,
+                         const struct net_address *address);
+
 #define WASI_DESCRIPTORS_MAX  1024u                // files that an instance has open, all together
+#define WASI_SOCKETS_MAX      1024u                // the same of sockets
 #define WASI_RANDOM_BYTES_MAX ((uint32_t)32 << 20) // in one call
 
 // Settings of a workload; shared by its instances and threads, immutable. All text is valid UTF-8.
@@ -47,7 +73,8 @@ struct wasi_config {
     // Output leaves in whole lines, so that those of concurrent instances do not mix; an unfinished
     // line waits for its end or for wasi_done(). For servers.
     bool line_output;
-    const struct wasi_egress *egress; // NULL: nothing may be called
+    const struct wasi_egress *egress;   // NULL: nothing may be called
+    const struct wasi_network *network; // NULL: no sockets of the guest's own
 };
 
 struct stdio_in; // wasi/stdio_stream.h
@@ -62,8 +89,10 @@ struct wasi {
     struct stdio_in *in;             // made on first use
     struct stdio_out *out, *err;
     uint32_t descriptor_count;
-    uint64_t http_bytes;    // fields and bodies that wasi:http keeps for the guest
-    uint32_t http_requests; // that it sent and that have not ended
+    uint32_t socket_count;
+    unsigned network_denials; // WASI_NETWORK_ uses whose refusal was logged
+    uint64_t http_bytes;      // fields and bodies that wasi:http keeps for the guest
+    uint32_t http_requests;   // that it sent and that have not ended
 };
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
