@@ -16,6 +16,7 @@ struct outline {
     struct core_types types;
     VEC(struct core_import) imports;
     VEC(const struct core_func_type *) funcs;
+    VEC(struct core_extern) others[CORE_TAG + 1]; // by kind, but for functions
     VEC(struct core_export) exports;
     uint32_t imported[CORE_TAG + 1];
     uint32_t code_count;
@@ -41,12 +42,18 @@ static void add_func(struct outline *o, const struct core_func_type *type)
     o->out->counts[CORE_FUNC]++;
 }
 
-static void note_memory(struct outline *o, struct core_limits limits)
+static void add_other(struct outline *o, struct core_extern type)
 {
-    uint32_t index = o->out->counts[CORE_MEMORY]++;
-    o->out->has_memory64 |= limits.is_64;
-    if (index == o->imported[CORE_MEMORY])
+    *vec_push(&o->others[type.kind]) = type;
+    o->out->counts[type.kind]++;
+    o->out->has_memory64 |= type.kind == CORE_MEMORY && type.limits.is_64;
+}
+
+static void add_memory(struct outline *o, struct core_limits limits)
+{
+    if (o->out->counts[CORE_MEMORY] == o->imported[CORE_MEMORY])
         o->out->memory_min_pages = limits.min;
+    add_other(o, (struct core_extern){.kind = CORE_MEMORY, .limits = limits});
 }
 
 static void read_imports(struct outline *o)
@@ -59,13 +66,12 @@ static void read_imports(struct outline *o)
         if (reader_failed(&o->r))
             return;
         *vec_push(&o->imports) = (struct core_import){
-            .module = module, .name = name, .kind = desc.kind, .func = desc.func};
+            .module = module, .name = name, .kind = desc.kind, .func = desc.func, .type = desc};
         o->imported[desc.kind]++;
-        o->out->has_memory64 |= desc.kind == CORE_MEMORY && desc.limits.is_64;
         if (desc.kind == CORE_FUNC)
             add_func(o, desc.func);
         else
-            o->out->counts[desc.kind]++;
+            add_other(o, desc);
     }
     o->out->imported_func_count = o->imported[CORE_FUNC];
 }
@@ -88,17 +94,17 @@ static void read_tables(struct outline *o)
 {
     uint32_t count = reader_count(&o->r, 2, "tables");
     for (uint32_t i = 0; i < count && !reader_failed(&o->r); i++) {
-        struct core_limits limits;
+        struct core_extern type = {.kind = CORE_TABLE};
         bool has_init = reader_peek(&o->r) == 0x40;
         if (has_init) {
             (void)reader_u8(&o->r);
             if (reader_u8(&o->r) != 0)
                 reader_fail(&o->r, "unknown table form");
         }
-        core_read_table_type(&o->r, &limits);
+        type.limits = core_read_table_type(&o->r, &type.value);
         if (has_init)
             core_skip_const_expr(&o->r);
-        o->out->counts[CORE_TABLE]++;
+        add_other(o, type);
     }
 }
 
@@ -106,18 +112,17 @@ static void read_memories(struct outline *o)
 {
     uint32_t count = reader_count(&o->r, 2, "memories");
     for (uint32_t i = 0; i < count && !reader_failed(&o->r); i++)
-        note_memory(o, core_read_limits(&o->r));
+        add_memory(o, core_read_limits(&o->r));
 }
 
 static void read_globals(struct outline *o)
 {
     uint32_t count = reader_count(&o->r, 3, "globals");
     for (uint32_t i = 0; i < count && !reader_failed(&o->r); i++) {
-        (void)core_read_val_type(&o->r);
-        if (reader_u8(&o->r) > 3)
-            reader_fail(&o->r, "unknown mutability of a global");
+        struct core_extern type = {.kind = CORE_GLOBAL};
+        core_read_global_type(&o->r, &type);
         core_skip_const_expr(&o->r);
-        o->out->counts[CORE_GLOBAL]++;
+        add_other(o, type);
     }
 }
 
@@ -125,10 +130,9 @@ static void read_tags(struct outline *o)
 {
     uint32_t count = reader_count(&o->r, 2, "tags");
     for (uint32_t i = 0; i < count && !reader_failed(&o->r); i++) {
-        if (reader_u8(&o->r) != 0)
-            reader_fail(&o->r, "unknown tag attribute");
-        (void)reader_index(&o->r, (uint32_t)o->types.len, "core type");
-        o->out->counts[CORE_TAG]++;
+        struct core_extern type = {.kind = CORE_TAG};
+        core_read_tag_type(&o->r, &o->types, &type);
+        add_other(o, type);
     }
 }
 
@@ -149,6 +153,9 @@ static void read_exports(struct outline *o)
             return;
         if (kind == CORE_FUNC)
             export.func = o->funcs.items[export.index];
+        export.type = kind == CORE_FUNC
+                          ? (struct core_extern){.kind = CORE_FUNC, .func = export.func}
+                          : o->others[kind].items[export.index];
         *vec_push(&o->exports) = export;
     }
 }
@@ -265,7 +272,11 @@ static void read_sections(struct outline *o)
         size_t at = o->r.pos;
         uint8_t id = reader_u8(&o->r);
         if (id == CORE_SECTION_CUSTOM) {
-            (void)reader_bytes(&o->r, reader_u32(&o->r));
+            size_t end = reader_enter(&o->r, "custom section");
+            (void)reader_name(&o->r);
+            if (!reader_failed(&o->r))
+                (void)reader_bytes(&o->r, reader_left(&o->r));
+            reader_leave(&o->r, end, "custom section");
             continue;
         }
         if (id >= CORE_SECTION_KINDS) {
@@ -349,6 +360,8 @@ int core_module_decode(struct str bytes, size_t base_offset, struct arena *arena
     vec_done(&o.imports);
     vec_done(&o.funcs);
     vec_done(&o.exports);
+    for (size_t i = 0; i < ARRAY_LEN(o.others); i++)
+        vec_done(&o.others[i]);
     if (o.r.rc == 0)
         *out = module;
     return o.r.rc;

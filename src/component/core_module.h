@@ -14,11 +14,37 @@ struct core_func_type {
     struct str results;
 };
 
+struct core_limits {
+    uint64_t min;
+    uint64_t max;          // UINT64_MAX: none
+    bool is_64;            // addressed by i64
+    bool is_shared;        // memories: between threads
+    uint8_t page_size_log; // memories: 16 unless declared otherwise
+};
+
+// A value type: struct core_func_type's character and, for a reference, what it refers to.
+struct core_val_type {
+    char type;
+    bool is_nullable;
+    int64_t heap; // core specification, "Heap Types": negative opcodes, or a type index
+};
+
+// Type of an import or export.
+struct core_extern {
+    enum core_extern_kind kind;
+    const struct core_func_type *func; // CORE_FUNC and CORE_TAG; in `types`, see its index
+    uint32_t type;                     // index of `func`
+    struct core_limits limits;         // table, memory
+    struct core_val_type value;        // a table's elements, a global's value
+    uint8_t mutability;                // of a global: 1 mutable, 2 shared
+};
+
 struct core_import {
     struct str module;
     struct str name;
     enum core_extern_kind kind;
     const struct core_func_type *func; // kind CORE_FUNC
+    struct core_extern type;
 };
 
 struct core_export {
@@ -26,6 +52,7 @@ struct core_export {
     enum core_extern_kind kind;
     uint32_t index;                    // in the module's index space
     const struct core_func_type *func; // kind CORE_FUNC
+    struct core_extern type;
 };
 
 // Section ids of a core module.

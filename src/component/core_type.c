@@ -20,41 +20,36 @@ enum {
     OP_SIMD = 0xfd,
 };
 
-static void read_heap_type(struct reader *r)
+static int64_t read_heap_type(struct reader *r)
 {
     if (reader_peek(r) == 0x65) // shared
         reader_u8(r);
-    (void)reader_signed(r, 33);
+    return reader_signed(r, 33);
+}
+
+struct core_val_type core_read_full_val_type(struct reader *r)
+{
+    static const char numbers[] = {'v', 'F', 'f', 'I', 'i'}; // 0x7b ... 0x7f
+    size_t at = r->pos;
+    uint8_t byte = reader_u8(r);
+    struct core_val_type type = {.type = 'r', .is_nullable = byte != 0x64};
+    if (byte >= 0x7b && byte <= 0x7f) {
+        type.type = numbers[byte - 0x7b];
+    } else if (byte == 0x63 || byte == 0x64) {
+        type.heap = read_heap_type(r);
+    } else {
+        if (byte == 0x65) // shared, in its short form
+            byte = reader_u8(r);
+        if (byte < 0x68 || byte > 0x75)
+            reader_fail_at(r, at, "unknown core value type 0x%02x", byte);
+        type.heap = (int64_t)byte - 0x80;
+    }
+    return type;
 }
 
 char core_read_val_type(struct reader *r)
 {
-    size_t at = r->pos;
-    uint8_t byte = reader_u8(r);
-    switch (byte) {
-    case 0x7f:
-        return 'i';
-    case 0x7e:
-        return 'I';
-    case 0x7d:
-        return 'f';
-    case 0x7c:
-        return 'F';
-    case 0x7b:
-        return 'v';
-    case 0x65:
-        (void)reader_u8(r);
-        return 'r';
-    case 0x63:
-    case 0x64:
-        read_heap_type(r);
-        return 'r';
-    default:
-        if (byte >= 0x68 && byte <= 0x75)
-            return 'r';
-        reader_fail_at(r, at, "unknown core value type 0x%02x", byte);
-        return 'i';
-    }
+    return core_read_full_val_type(r).type;
 }
 
 static struct str read_result_type(struct reader *r, struct arena *arena)
@@ -140,27 +135,39 @@ void core_read_rec_type(struct reader *r, struct arena *arena, struct core_types
 struct core_limits core_read_limits(struct reader *r)
 {
     size_t at = r->pos;
-    struct core_limits limits = {0, UINT64_MAX, false};
+    struct core_limits limits = {.max = UINT64_MAX, .page_size_log = 16};
     uint8_t flags = reader_u8(r);
     if (flags > 0x0f) {
         reader_fail_at(r, at, "unknown limits 0x%02x", flags);
         return limits;
     }
     limits.is_64 = flags & 4;
+    limits.is_shared = flags & 2;
     limits.min = reader_u64(r);
     if (flags & 1)
         limits.max = reader_u64(r);
     if (flags & 8)
-        (void)reader_u32(r); // page size
+        limits.page_size_log = (uint8_t)MIN(reader_u32(r), 64);
     return limits;
 }
 
-void core_read_table_type(struct reader *r, struct core_limits *limits)
+struct core_limits core_read_table_type(struct reader *r, struct core_val_type *element)
 {
     size_t at = r->pos;
-    if (core_read_val_type(r) != 'r')
+    *element = core_read_full_val_type(r);
+    if (element->type != 'r')
         reader_fail_at(r, at, "table of something that is not a reference");
-    *limits = core_read_limits(r);
+    return core_read_limits(r);
+}
+
+void core_read_global_type(struct reader *r, struct core_extern *out)
+{
+    out->kind = CORE_GLOBAL;
+    out->value = core_read_full_val_type(r);
+    size_t at = r->pos;
+    out->mutability = reader_u8(r);
+    if (out->mutability > 3) // mutable, shared
+        reader_fail_at(r, at, "unknown mutability of a global");
 }
 
 static void read_extern_func(struct reader *r, const struct core_types *types,
@@ -175,10 +182,19 @@ static void read_extern_func(struct reader *r, const struct core_types *types,
         reader_fail_at(r, at, "core type %u is not a function type", out->type);
 }
 
+void core_read_tag_type(struct reader *r, const struct core_types *types, struct core_extern *out)
+{
+    out->kind = CORE_TAG;
+    size_t at = r->pos;
+    if (reader_u8(r) != 0)
+        reader_fail_at(r, at, "unknown tag attribute");
+    read_extern_func(r, types, out);
+}
+
 struct core_extern core_read_extern_type(struct reader *r, const struct core_types *types)
 {
     size_t at = r->pos;
-    struct core_extern out = {.limits = {0, UINT64_MAX, false}};
+    struct core_extern out = {.limits = {.max = UINT64_MAX, .page_size_log = 16}};
     uint8_t kind = reader_u8(r);
     switch (kind) {
     case 0x20: // function with exact type
@@ -188,23 +204,17 @@ struct core_extern core_read_extern_type(struct reader *r, const struct core_typ
         break;
     case 0x01:
         out.kind = CORE_TABLE;
-        core_read_table_type(r, &out.limits);
+        out.limits = core_read_table_type(r, &out.value);
         break;
     case 0x02:
         out.kind = CORE_MEMORY;
         out.limits = core_read_limits(r);
         break;
     case 0x03:
-        out.kind = CORE_GLOBAL;
-        (void)core_read_val_type(r);
-        if (reader_u8(r) > 3) // mutable, shared
-            reader_fail_at(r, at, "unknown mutability of a global");
+        core_read_global_type(r, &out);
         break;
     case 0x04:
-        out.kind = CORE_TAG;
-        if (reader_u8(r) != 0)
-            reader_fail_at(r, at, "unknown tag attribute");
-        read_extern_func(r, types, &out);
+        core_read_tag_type(r, types, &out);
         break;
     default:
         reader_fail_at(r, at, "unknown kind 0x%02x of an import or export", kind);

@@ -8,6 +8,7 @@
 
 // Value type as one character (struct core_func_type).
 char core_read_val_type(struct reader *r);
+struct core_val_type core_read_full_val_type(struct reader *r);
 
 // A reader's growing list of types, by index. Types other than functions have params.data NULL.
 struct core_types {
@@ -23,21 +24,13 @@ void core_read_rec_type(struct reader *r, struct arena *arena, struct core_types
 void core_read_rec_type_of(struct reader *r, uint8_t first, struct arena *arena,
                            struct core_types *types);
 
-struct core_limits {
-    uint64_t min;
-    uint64_t max; // UINT64_MAX: none
-    bool is_64;   // addressed by i64
-};
 struct core_limits core_read_limits(struct reader *r);
-void core_read_table_type(struct reader *r, struct core_limits *limits);
+struct core_limits core_read_table_type(struct reader *r, struct core_val_type *element);
+// Value type and mutability.
+void core_read_global_type(struct reader *r, struct core_extern *out);
+// Attribute and function type.
+void core_read_tag_type(struct reader *r, const struct core_types *types, struct core_extern *out);
 
-// Kind of an import or export description, and the type of a function.
-struct core_extern {
-    enum core_extern_kind kind;
-    const struct core_func_type *func; // CORE_FUNC and CORE_TAG; in `types`, see its index
-    uint32_t type;                     // index of `func`
-    struct core_limits limits;         // table, memory
-};
 struct core_extern core_read_extern_type(struct reader *r, const struct core_types *types);
 
 // Skips a constant expression up to and with its `end`.

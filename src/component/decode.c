@@ -112,7 +112,9 @@ static void decode_bundle(struct decoder *d, struct instance_def *def, bool is_c
     def->item_count = reader_count(&d->r, 3, "exports");
     struct inline_export *items = decode_new_array(d, struct inline_export, def->item_count);
     for (uint32_t i = 0; i < def->item_count && !reader_failed(&d->r); i++) {
-        items[i].name = is_core ? reader_name(&d->r) : decode_extern_name(d).name;
+        if (!is_core)
+            items[i].full = decode_extern_name(d);
+        items[i].name = is_core ? reader_name(&d->r) : items[i].full.name;
         items[i].item.sort = is_core ? decode_core_sort(d) : decode_sort(d);
         items[i].item.index = decode_index(d, items[i].item.sort);
     }
@@ -167,8 +169,7 @@ static void decode_instance(struct decoder *d, struct definition *out)
 
 static void decode_core_type_def(struct decoder *d, struct definition *out)
 {
-    (void)out;
-    decode_core_type(d);
+    out->core_type = decode_core_type(d);
 }
 
 static void decode_alias_def(struct decoder *d, struct definition *out)
@@ -280,7 +281,8 @@ static void add_definition(struct decoder *d, struct definition_list *list, stru
         return;
     enum sort sort = defined_sort(&def);
     if (sort != SORT_COUNT)
-        d->scope->counts[sort]++;
+        d->scope->counts[sort] +=
+            def.kind == DEF_CORE_TYPE ? decode_core_type_count(def.core_type) : 1;
     *vec_push(list) = def;
 }
 
@@ -355,6 +357,13 @@ static void decode_component_section(struct decoder *d, struct definition_list *
     add_definition(d, list, def);
 }
 
+static void decode_custom_section(struct decoder *d)
+{
+    (void)reader_name(&d->r);
+    if (!reader_failed(&d->r))
+        (void)reader_bytes(&d->r, reader_left(&d->r));
+}
+
 static void decode_section(struct decoder *d, struct definition_list *list)
 {
     size_t at = d->r.pos;
@@ -372,7 +381,7 @@ static void decode_section(struct decoder *d, struct definition_list *list)
     if (reader_failed(&d->r))
         return;
     if (id == SECTION_CUSTOM)
-        (void)reader_bytes(&d->r, reader_left(&d->r));
+        decode_custom_section(d);
     else if (id == SECTION_CORE_MODULE)
         decode_core_module_section(d, list);
     else if (id == SECTION_COMPONENT)
@@ -398,7 +407,7 @@ static void decode_component(struct decoder *d, struct component *scope)
     decode_scope_finish(d, &list);
 }
 
-int component_decode(struct str bytes, struct component **out, struct error *err)
+int component_decode_any(struct str bytes, struct component **out, struct error *err)
 {
     int rc = component_check_preamble(bytes, err);
     if (rc < 0)
@@ -410,11 +419,24 @@ int component_decode(struct str bytes, struct component **out, struct error *err
     struct component *root = decode_new(&d, struct component);
     *root = (struct component){.kind = SCOPE_COMPONENT, .arena = arena};
     decode_component(&d, root);
-    if (d.r.rc == 0)
-        d.r.rc = component_check_not_wit(root, err);
     if (d.r.rc < 0) {
         component_free(root);
         return d.r.rc;
+    }
+    *out = root;
+    return 0;
+}
+
+int component_decode(struct str bytes, struct component **out, struct error *err)
+{
+    struct component *root;
+    int rc = component_decode_any(bytes, &root, err);
+    if (rc < 0)
+        return rc;
+    rc = component_check_not_wit(root, err);
+    if (rc < 0) {
+        component_free(root);
+        return rc;
     }
     *out = root;
     return 0;

@@ -34,8 +34,20 @@ struct sort_index {
     uint32_t index;
 };
 
+// The name of an import or export with its attributes.
+struct extern_name {
+    struct str name;
+    struct str implements; // empty where absent
+    struct str version_suffix;
+    bool has_attributes; // the form that may have them
+    bool has_implements;
+    bool has_version_suffix;
+    bool has_external_id;
+};
+
 struct inline_export {
     struct str name;
+    struct extern_name full; // exports of a component instance
     struct sort_index item;
 };
 
@@ -117,13 +129,37 @@ struct type_def {
 struct extern_def {
     enum sort sort;   // SORT_CORE_MODULE, FUNC, VALUE, TYPE, COMPONENT, INSTANCE
     bool is_resource; // SORT_TYPE: (sub resource); otherwise (eq index)
-    uint32_t index;   // type; SORT_CORE_MODULE: core type
+    bool is_eq_value; // SORT_VALUE: (eq index); otherwise a type
+    uint32_t index;   // type; SORT_CORE_MODULE: core type; SORT_VALUE: value
+    struct val_ref value;
 };
 
-struct extern_name {
+// A core module type: its own type definitions and what it imports and exports. A type is written
+// out or an outer alias to a core type of an enclosing scope.
+struct core_type_ref {
+    bool is_alias;
+    uint32_t outer; // 0 is the module type itself
+    uint32_t index;
+    struct core_func_type func;
+};
+struct core_module_item {
+    bool is_export;
+    struct str module; // imports
     struct str name;
-    struct str implements; // empty where absent
-    struct str version_suffix;
+    struct core_extern type; // .type indexes `types`
+};
+struct core_module_type {
+    const struct core_type_ref *types;
+    uint32_t type_count;
+    const struct core_module_item *items;
+    uint32_t item_count;
+};
+
+// A definition of the core type section: one module type, or the types of a recursion group.
+struct core_type_def {
+    const struct core_module_type *module; // NULL: group
+    const struct core_func_type *group;
+    uint32_t group_count;
 };
 
 struct import_def {
@@ -251,6 +287,7 @@ struct definition {
         const struct component *component;
         const struct alias_def *alias;
         const struct type_def *type;
+        const struct core_type_def *core_type;
         const struct canon_def *canon;
         const struct start_def *start;
         const struct import_def *import;
@@ -285,6 +322,9 @@ struct decoder {
     uint32_t depth;
 };
 
+// component_decode() without the refusal of what is only a WIT package.
+_must_use_ int component_decode_any(struct str bytes, struct component **out, struct error *err);
+
 void *decode_array(struct decoder *d, size_t count, size_t size);
 #define decode_new(d, type)              ((type *)decode_array((d), 1, sizeof(type)))
 #define decode_new_array(d, type, count) ((type *)decode_array((d), (count), sizeof(type)))
@@ -303,7 +343,9 @@ const struct export_def *decode_export_decl(struct decoder *d);
 
 struct val_ref decode_val_ref(struct decoder *d);
 const struct type_def *decode_type(struct decoder *d);
-void decode_core_type(struct decoder *d);
+const struct core_type_def *decode_core_type(struct decoder *d);
+// How many indices a definition of the core type section takes.
+uint32_t decode_core_type_count(const struct core_type_def *def);
 const struct canon_def *decode_canon(struct decoder *d);
 const struct start_def *decode_start(struct decoder *d);
 

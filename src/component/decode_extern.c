@@ -63,17 +63,24 @@ static void decode_name_attribute(struct decoder *d, struct extern_name *name)
     size_t at = d->r.pos;
     uint8_t kind = reader_u8(&d->r);
     struct str text = reader_name(&d->r);
+    bool *seen[] = {&name->has_implements, &name->has_version_suffix, &name->has_external_id};
+    if (kind >= ARRAY_LEN(seen)) {
+        reader_fail_at(&d->r, at, "unknown name attribute 0x%02x", kind);
+        return;
+    }
+    if (*seen[kind])
+        reader_fail_at(&d->r, at, "name attribute 0x%02x comes twice", kind);
+    *seen[kind] = true;
     if (kind == 0)
         name->implements = text;
     else if (kind == 1)
         name->version_suffix = text;
-    else if (kind != 2) // external-id: of no meaning here
-        reader_fail_at(&d->r, at, "unknown name attribute 0x%02x", kind);
 }
 
 struct extern_name decode_extern_name(struct decoder *d)
 {
-    struct extern_name name = {STR_EMPTY, STR_EMPTY, STR_EMPTY};
+    struct extern_name name = {
+        .name = STR_EMPTY, .implements = STR_EMPTY, .version_suffix = STR_EMPTY};
     size_t at = d->r.pos;
     uint8_t form = reader_u8(&d->r);
     if (form > 2) {
@@ -81,7 +88,8 @@ struct extern_name decode_extern_name(struct decoder *d)
         return name;
     }
     name.name = reader_name(&d->r);
-    if (form < 2)
+    name.has_attributes = form == 2;
+    if (!name.has_attributes)
         return name;
     uint32_t count = reader_count(&d->r, 2, "name attributes");
     for (uint32_t i = 0; i < count && !reader_failed(&d->r); i++)
@@ -101,14 +109,15 @@ static void decode_type_bound(struct decoder *d, struct extern_def *def)
         reader_fail_at(&d->r, at, "unknown type bound 0x%02x", bound);
 }
 
-static void decode_value_bound(struct decoder *d)
+static void decode_value_bound(struct decoder *d, struct extern_def *def)
 {
     size_t at = d->r.pos;
     uint8_t bound = reader_u8(&d->r);
+    def->is_eq_value = bound == 0;
     if (bound == 0)
-        (void)decode_index(d, SORT_VALUE);
+        def->index = decode_index(d, SORT_VALUE);
     else if (bound == 1)
-        (void)decode_val_ref(d);
+        def->value = decode_val_ref(d);
     else
         reader_fail_at(&d->r, at, "unknown value bound 0x%02x", bound);
 }
@@ -132,7 +141,7 @@ struct extern_def decode_extern_type(struct decoder *d)
     } else if (def.sort == SORT_TYPE) {
         decode_type_bound(d, &def);
     } else if (def.sort == SORT_VALUE) {
-        decode_value_bound(d);
+        decode_value_bound(d, &def);
     } else {
         def.index = decode_index(d, SORT_TYPE);
     }

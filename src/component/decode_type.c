@@ -209,8 +209,9 @@ static bool decode_declarator(struct decoder *d, struct definition *out)
     uint8_t form = reader_u8(&d->r);
     if (form == 0) {
         out->kind = DEF_CORE_TYPE;
-        decode_core_type(d);
-        d->scope->counts[SORT_CORE_TYPE] += !reader_failed(&d->r);
+        out->core_type = decode_core_type(d);
+        if (!reader_failed(&d->r))
+            d->scope->counts[SORT_CORE_TYPE] += decode_core_type_count(out->core_type);
     } else if (form == 1) {
         out->kind = DEF_TYPE;
         out->type = decode_type(d);
@@ -294,44 +295,110 @@ const struct type_def *decode_type(struct decoder *d)
 
 // ---- core types ---------------------------------------------------------------------------------
 
-static void decode_module_declarator(struct decoder *d, struct core_types *types)
+struct module_type_decoder {
+    struct core_types types; // with a stand-in for each alias
+    VEC(struct core_type_ref) refs;
+    VEC(struct core_module_item) items;
+};
+
+static void decode_module_import(struct decoder *d, struct module_type_decoder *m)
+{
+    struct core_module_item item = {.module = reader_name(&d->r)};
+    item.name = reader_name(&d->r);
+    item.type = core_read_extern_type(&d->r, &m->types);
+    *vec_push(&m->items) = item;
+}
+
+static void decode_module_export(struct decoder *d, struct module_type_decoder *m)
+{
+    struct core_module_item item = {.is_export = true, .name = reader_name(&d->r)};
+    item.type = core_read_extern_type(&d->r, &m->types);
+    *vec_push(&m->items) = item;
+}
+
+static void decode_module_types(struct decoder *d, struct module_type_decoder *m)
+{
+    size_t first = m->types.len;
+    core_read_rec_type(&d->r, d->arena, &m->types);
+    for (size_t i = first; i < m->types.len && !reader_failed(&d->r); i++)
+        *vec_push(&m->refs) = (struct core_type_ref){.func = m->types.items[i]};
+}
+
+static void decode_module_alias(struct decoder *d, struct module_type_decoder *m)
+{
+    size_t at = d->r.pos;
+    if (reader_u8(&d->r) != 0x10 || reader_u8(&d->r) != 0x01)
+        reader_fail_at(&d->r, at, "unknown alias in a module type");
+    struct core_type_ref ref = {.is_alias = true, .outer = reader_u32(&d->r)};
+    ref.index = reader_u32(&d->r);
+    *vec_push(&m->refs) = ref;
+    *vec_push(&m->types) = (struct core_func_type){STR_EMPTY, STR_EMPTY};
+}
+
+static void decode_module_declarator(struct decoder *d, struct module_type_decoder *m)
 {
     size_t at = d->r.pos;
     uint8_t form = reader_u8(&d->r);
-    if (form == 0) {
-        (void)reader_name(&d->r);
-        (void)reader_name(&d->r);
-        (void)core_read_extern_type(&d->r, types);
-    } else if (form == 1) {
-        core_read_rec_type(&d->r, d->arena, types);
-    } else if (form == 2) {
-        if (reader_u8(&d->r) != 0x10 || reader_u8(&d->r) != 0x01)
-            reader_fail_at(&d->r, at, "unknown alias in a module type");
-        (void)reader_u32(&d->r);
-        (void)reader_u32(&d->r);
-        // The planner takes modules by their contents, so what the alias names does not matter.
-        *vec_push(types) = (struct core_func_type){STR_EMPTY, STR_EMPTY};
-    } else if (form == 3) {
-        (void)reader_name(&d->r);
-        (void)core_read_extern_type(&d->r, types);
-    } else {
+    if (form == 0)
+        decode_module_import(d, m);
+    else if (form == 1)
+        decode_module_types(d, m);
+    else if (form == 2)
+        decode_module_alias(d, m);
+    else if (form == 3)
+        decode_module_export(d, m);
+    else
         reader_fail_at(&d->r, at, "unknown declarator 0x%02x of a module type", form);
-    }
 }
 
-void decode_core_type(struct decoder *d)
+static void *copy_items(struct decoder *d, const void *items, size_t count, size_t size)
 {
-    struct core_types types = {0};
+    void *copy = decode_array(d, count, size);
+    if (count > 0)
+        memcpy(copy, items, count * size);
+    return copy;
+}
+
+static const struct core_module_type *decode_module_type(struct decoder *d)
+{
+    struct core_module_type *type = decode_new(d, struct core_module_type);
+    struct module_type_decoder m = {0};
+    uint32_t count = reader_count(&d->r, 3, "declarators");
+    for (uint32_t i = 0; i < count && !reader_failed(&d->r); i++)
+        decode_module_declarator(d, &m);
+    type->types = copy_items(d, m.refs.items, m.refs.len, sizeof(*m.refs.items));
+    type->type_count = (uint32_t)m.refs.len;
+    // The readers resolved functions against a list that grew; the index is what counts.
+    for (size_t i = 0; i < m.items.len; i++)
+        m.items.items[i].type.func = NULL;
+    type->items = copy_items(d, m.items.items, m.items.len, sizeof(*m.items.items));
+    type->item_count = (uint32_t)m.items.len;
+    vec_done(&m.types);
+    vec_done(&m.refs);
+    vec_done(&m.items);
+    return type;
+}
+
+const struct core_type_def *decode_core_type(struct decoder *d)
+{
+    struct core_type_def *def = decode_new(d, struct core_type_def);
     uint8_t first = reader_u8(&d->r);
     if (first == 0x50) {
-        uint32_t count = reader_count(&d->r, 3, "declarators");
-        for (uint32_t i = 0; i < count && !reader_failed(&d->r); i++)
-            decode_module_declarator(d, &types);
-    } else {
-        // 0x00 stands before a `sub` form, whose opcode is that of a module type.
-        if (first == 0x00)
-            first = reader_u8(&d->r);
-        core_read_rec_type_of(&d->r, first, d->arena, &types);
+        def->module = decode_module_type(d);
+        return def;
     }
+    // 0x00 stands before a `sub` form, whose opcode is that of a module type.
+    if (first == 0x00)
+        first = reader_u8(&d->r);
+    struct core_types types = {0};
+    core_read_rec_type_of(&d->r, first, d->arena, &types);
+    def->group = copy_items(d, types.items, types.len, sizeof(*types.items));
+    def->group_count = (uint32_t)types.len;
     vec_done(&types);
+    return def;
+}
+
+uint32_t decode_core_type_count(const struct core_type_def *def)
+{
+    return def->module ? 1 : def->group_count;
 }
