@@ -13,12 +13,14 @@
 #include "wasi/io.h"
 #include "wasi/wasi.h"
 
-#define TCP_BACKLOG_DEFAULT    128
-#define TCP_BACKLOG_MAX        4096
-#define TCP_PENDING_BYTES_MAX  WASI_STREAM_BUDGET_BYTES // written by the guest, not yet the kernel's
-#define LOOKUP_NAME_BYTES_MAX  1024u // as the guest gives it; 253 in its ASCII form (RFC 1035 2.3.4)
-#define LOOKUP_ADDRESSES_MAX   256u  // kept of one answer
-#define LOOKUPS_PER_THREAD_MAX 64u   // under way; more fail with temporary-resolver-failure
+#define TCP_BACKLOG_DEFAULT   128
+#define TCP_BACKLOG_MAX       4096
+#define TCP_PENDING_BYTES_MAX WASI_STREAM_BUDGET_BYTES // written by the guest, not yet the kernel's
+#define LOOKUP_NAME_BYTES_MAX 1024u // as the guest gives it; 253 in its ASCII form (RFC 1035 2.3.4)
+#define LOOKUP_ADDRESSES_MAX  256u  // kept of one answer
+// Under way at once, dropped ones included; more fail with temporary-resolver-failure.
+#define LOOKUPS_PER_INSTANCE_MAX 16u
+#define LOOKUPS_PER_THREAD_MAX   256u
 
 // ---- errors and addresses -----------------------------------------------------------------------
 
@@ -103,6 +105,11 @@ _must_use_ int sock_get_buffer(const struct sock *sock, int name, uint64_t *out)
 _must_use_ int sock_set_buffer(const struct sock *sock, int name, uint64_t value);
 _must_use_ int sock_get_hop_limit(const struct sock *sock, uint64_t *out);
 _must_use_ int sock_set_hop_limit(const struct sock *sock, uint8_t value);
+
+// ---- lookups ------------------------------------------------------------------------------------
+
+// Gives up an instance's count of lookups, which those still under way share; NULL is fine.
+void wasi_lookups_unref(struct wasi_lookups *lookups);
 
 // ---- TCP ----------------------------------------------------------------------------------------
 

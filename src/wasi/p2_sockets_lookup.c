@@ -14,7 +14,14 @@
 
 typedef struct p2_sockets_ip_name_lookup_resolve_address_stream stream;
 
+// Of one instance; its jobs may outlive it.
+struct wasi_lookups {
+    uint32_t refs; // the instance and its jobs
+    uint32_t under_way;
+};
+
 struct job {
+    struct wasi_lookups *lookups;
     stream *owner; // NULL: nobody waits any more
     char *name;
     // Set on the pool's thread.
@@ -35,6 +42,27 @@ struct p2_sockets_ip_name_lookup_resolve_address_stream {
 };
 
 static _Thread_local uint32_t jobs_under_way;
+
+void wasi_lookups_unref(struct wasi_lookups *lookups)
+{
+    if (lookups && --lookups->refs == 0)
+        free(lookups);
+}
+
+static struct wasi_lookups *lookups_of(struct wasi *wasi)
+{
+    if (!wasi->lookups) {
+        wasi->lookups = mem_new(struct wasi_lookups);
+        wasi->lookups->refs = 1;
+    }
+    return wasi->lookups;
+}
+
+static bool has_too_many(struct wasi *wasi)
+{
+    return jobs_under_way >= LOOKUPS_PER_THREAD_MAX ||
+           lookups_of(wasi)->under_way >= LOOKUPS_PER_INSTANCE_MAX;
+}
 
 // ---- addresses ----------------------------------------------------------------------------------
 
@@ -137,6 +165,8 @@ static void work_done(void *arg)
 {
     struct job *job = arg;
     jobs_under_way--;
+    job->lookups->under_way--;
+    wasi_lookups_unref(job->lookups);
     stream *owner = job->owner;
     if (owner) {
         owner->job = NULL;
@@ -176,7 +206,10 @@ static void start_job(struct wasi *wasi, stream *owner, char *ascii)
     struct job *job = mem_new(struct job);
     job->owner = owner;
     job->name = ascii;
+    job->lookups = lookups_of(wasi);
     owner->job = job;
+    job->lookups->refs++;
+    job->lookups->under_way++;
     jobs_under_way++;
     loop_work(wasi->loop, work, work_done, job);
 }
@@ -196,8 +229,8 @@ static int look_up(struct wasi *wasi, struct str name, stream **out)
     if (rc < 0)
         return rc;
     rc = sock_check_use(wasi, WASI_NETWORK_LOOKUP, NULL, str_from(ascii));
-    if (rc == 0 && jobs_under_way >= LOOKUPS_PER_THREAD_MAX) {
-        log_debug("%s is not looked up: %u lookups are under way", ascii, jobs_under_way);
+    if (rc == 0 && has_too_many(wasi)) {
+        log_debug("%s is not looked up: too many lookups are under way", ascii);
         rc = -EBUSY;
     }
     if (rc < 0) {

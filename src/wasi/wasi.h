@@ -77,7 +77,8 @@ struct wasi_config {
     const struct wasi_network *network; // NULL: no sockets of the guest's own
 };
 
-struct stdio_in; // wasi/stdio_stream.h
+struct stdio_in;     // wasi/stdio_stream.h
+struct wasi_lookups; // wasi/p2_sockets_lookup.c
 struct stdio_out;
 
 // State of one instance. The owner embeds it, keeps it as long as the instance and calls
@@ -90,9 +91,10 @@ struct wasi {
     struct stdio_out *out, *err;
     uint32_t descriptor_count;
     uint32_t socket_count;
-    unsigned network_denials; // WASI_NETWORK_ uses whose refusal was logged
-    uint64_t http_bytes;      // fields and bodies that wasi:http keeps for the guest
-    uint32_t http_requests;   // that it sent and that have not ended
+    struct wasi_lookups *lookups; // made on first use
+    unsigned network_denials;     // WASI_NETWORK_ uses whose refusal was logged
+    uint64_t http_bytes;          // fields and bodies that wasi:http keeps for the guest
+    uint32_t http_requests;       // that it sent and that have not ended
 };
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
