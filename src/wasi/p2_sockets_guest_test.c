@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wasi/p2_sockets_guest_test.h"
 
+#include "testing/test.h"
+
 typedef struct p2_sockets_tcp_tcp_socket tcp_socket;
 
 void guest_init(struct guest *guest, const struct wasi_network *network)

@@ -2,7 +2,6 @@
 // What a guest does with sockets, for tests: each step answers OK or an error code.
 #pragma once
 
-#include "testing/test.h"
 #include "wasi/p2_sockets.h"
 #include "wasi/task_fake.h"
 

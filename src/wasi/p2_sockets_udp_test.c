@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:sockets/udp and ip-name-lookup: real sockets on the loopback.
+#include "testing/test.h"
 #include "wasi/p2_sockets_guest_test.h"
 #include "wasi/p2_sockets_udp.h"
 
