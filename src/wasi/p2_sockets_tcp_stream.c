@@ -208,7 +208,9 @@ static int output_write(output_stream *stream, struct str data, io_error **failu
     memcpy(tcp->pending + tcp->pending_end, data.data, data.len);
     tcp->pending_end += data.len;
     sock_watch_start(&tcp->sock, &tcp->drain, LOOP_WRITABLE, on_writable);
-    return 0;
+    if (tcp->sock.is_broken) // nobody would tell when the kernel takes more
+        send_failed(tcp, -ENOBUFS);
+    return output_failure(tcp, failure);
 }
 
 static int output_flush(output_stream *stream, io_error **failure)
