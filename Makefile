@@ -41,18 +41,18 @@ $(BUILD)/build.ninja: | wasmtime
 
 ## asan: the tests under clang with AddressSanitizer and UndefinedBehaviorSanitizer
 asan: | wasmtime
-	@CC=clang $(call setup,$(BUILD)-asan,-Db_sanitize=address$(comma)undefined -Db_lundef=false)
+	@export CC=clang; $(call setup,$(BUILD)-asan,-Db_sanitize=address$(comma)undefined -Db_lundef=false)
 	@ninja -C $(BUILD)-asan && tools/run-tests $(BUILD)-asan
 
 ## tsan: the tests of threads under clang with ThreadSanitizer
 tsan: | wasmtime
-	@CC=clang $(call setup,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false)
+	@export CC=clang; $(call setup,$(BUILD)-tsan,-Db_sanitize=thread -Db_lundef=false)
 	@ninja -C $(BUILD)-tsan && tools/run-tests $(BUILD)-tsan --suite threads
 
 ## fuzz: build the fuzz targets with libFuzzer and run each for SECONDS (default 600)
 SECONDS ?= 600
 fuzz: | wasmtime
-	@CC=clang $(call setup,$(BUILD)-fuzz,-Dfuzz=true -Db_sanitize=address$(comma)undefined -Db_lundef=false)
+	@export CC=clang; $(call setup,$(BUILD)-fuzz,-Dfuzz=true -Db_sanitize=address$(comma)undefined -Db_lundef=false)
 	@ninja -C $(BUILD)-fuzz && tools/fuzz $(BUILD)-fuzz $(SECONDS)
 
 ## bench: run the benchmarks beside their peers and print the tables

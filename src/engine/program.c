@@ -59,9 +59,12 @@ int program_load(struct engine *engine, const char *path, struct program **out, 
     int rc = file_read(path, &content, err);
     if (rc < 0)
         return rc;
+    // The buffer's memory, even of an empty file, becomes the program's.
+    if (buf_reserve(&content, 1) < 0)
+        return error_set(err, -EFBIG, "%s is larger than the limit", path);
     struct str bytes = buf_str(&content);
     content = BUF_INIT(0);
-    rc = program_take(engine, bytes.len ? bytes : str_of(mem_alloc(1), 0), out, err);
+    rc = program_take(engine, bytes, out, err);
     if (rc < 0)
         error_wrap(err, "%s", path);
     return rc;

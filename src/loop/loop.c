@@ -276,6 +276,8 @@ void loop_run(struct loop *loop)
 void loop_stop(struct loop *loop)
 {
     loop->stopped = true;
+    // Called from a deferral just before the loop waits: it must not wait any more.
+    uv_stop(&loop->uv);
 }
 
 void loop_hold(struct loop *loop)

@@ -480,3 +480,38 @@ TEST(watches_tell_of_new_files)
     rmdir(dir);
     loop_free(loop);
 }
+
+// ---- stopping -----------------------------------------------------------------------------------
+
+struct stopper {
+    struct loop *loop;
+    struct loop_timer timer;
+    struct loop_defer defer;
+};
+
+static void stop_in_deferral(struct loop_defer *defer)
+{
+    loop_stop(container_of(defer, struct stopper, defer)->loop);
+}
+
+static void defer_from_timer(struct loop_timer *timer)
+{
+    struct stopper *stopper = container_of(timer, struct stopper, timer);
+    loop_defer(stopper->loop, &stopper->defer);
+}
+
+TEST(a_stop_in_a_deferral_ends_a_loop_that_has_nothing_else_to_wait_for)
+{
+    ERROR(err);
+    struct stopper stopper = {.defer.callback = stop_in_deferral};
+    CHECK_INT(loop_new(&stopper.loop, &err), 0);
+    loop_timer_init(&stopper.timer, stopper.loop, defer_from_timer);
+    loop_hold(stopper.loop);
+    for (int i = 0; i < 3; i++) {
+        loop_timer_start(&stopper.timer, 0);
+        loop_run(stopper.loop); // hangs if the stop is missed
+    }
+    loop_release(stopper.loop);
+    loop_timer_done(&stopper.timer);
+    loop_free(stopper.loop);
+}
