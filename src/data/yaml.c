@@ -55,13 +55,14 @@ static size_t count_nodes(const struct tree *tree)
 
 static size_t height(const struct tree *tree)
 {
-    size_t tallest = 0;
+    size_t tallest = 0, child;
     if (tree_kind(tree) == TREE_LIST)
-        for (size_t i = 0; i < tree_len(tree); i++)
-            tallest = MAX(tallest, height(tree_at(tree, i)));
+        for (size_t i = 0; i < tree_len(tree); i++, tallest = MAX(tallest, child))
+            child = height(tree_at(tree, i));
     else if (tree_kind(tree) == TREE_MAP)
-        for (void *at = tree_first(tree); at; at = tree_next(tree, at))
-            tallest = MAX(tallest, height(tree_value(at)));
+        for (void *at = tree_first(tree); at;
+             at = tree_next(tree, at), tallest = MAX(tallest, child))
+            child = height(tree_value(at));
     else
         return 0;
     return tallest + 1;

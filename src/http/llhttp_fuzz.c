@@ -32,6 +32,7 @@ struct peer {
     llhttp_t parser; // first: the callbacks get it
     struct buf method, url, body, names, values;
     unsigned complete;
+    unsigned major; // version of the first complete message
 };
 
 #define ON_DATA(member)                                                                            \
@@ -58,7 +59,9 @@ static int on_value_end(llhttp_t *parser)
 
 static int on_complete(llhttp_t *parser)
 {
-    ((struct peer *)parser)->complete++;
+    struct peer *peer = (struct peer *)parser;
+    if (peer->complete++ == 0)
+        peer->major = parser->http_major;
     return 0;
 }
 
@@ -195,7 +198,7 @@ static void compare_refused(const struct ours *ours, const char *data, size_t le
     llhttp_errno_t code = ask_peer(&peer, data, len);
     // A request line that ends behind the target is HTTP/0.9 to llhttp, and any CR or LF may come
     // before it.
-    bool old = peer.parser.http_major == 0 || data[0] == '\r' || data[0] == '\n';
+    bool old = peer.major == 0 || data[0] == '\r' || data[0] == '\n';
     if (code == HPE_OK && peer.complete > 0 && !old && !stricter[ours->fault])
         differ("only we refuse", ours);
     peer_done(&peer);
