@@ -352,6 +352,30 @@ TEST(long_chains_of_interfaces_are_fine)
     CHECK_INT(wit_root_package(resolve)->worlds[0]->import_count, 5000);
 }
 
+TEST(included_functions_take_their_new_names)
+{
+    struct wit_resolve *resolve = wit_resolve_new();
+    ERROR(err);
+    CHECK_INT(wit_resolve_add_text(resolve, "a.wit",
+                                   STR("package a:b;\n"
+                                       "world base { import log: func(); resource r {\n"
+                                       "  constructor(); m: func(); } }\n"
+                                       "world w { include base with { log as log2, r as s } }\n"),
+                                   &err),
+              0);
+    CHECK_INT(wit_resolve_finish(resolve, &err), 0);
+    const struct wit_world *w = wit_find_world(wit_root_package(resolve), STR("w"));
+    static const char *const symbols[] = {"[constructor]s", "[method]s.m", "log2"};
+    unsigned found = 0;
+    for (uint32_t i = 0; i < w->import_count; i++) {
+        const struct wit_world_item *item = &w->imports[i];
+        for (size_t n = 0; item->func && n < ARRAY_LEN(symbols); n++)
+            found += str_is(item->name, symbols[n]) && str_eq(item->func->symbol, item->name);
+    }
+    wit_resolve_free(resolve);
+    CHECK_INT(found, ARRAY_LEN(symbols));
+}
+
 TEST(included_items_are_bounded)
 {
     RESOLVE(resolve);

@@ -142,15 +142,58 @@ static const struct ast_rename *find_rename(const struct ast_rename *renames, st
     return renames;
 }
 
+// A function under the name that `with` gives it, or its resource.
+static const struct wit_func *renamed_func(struct builder *b, const struct wit_func *func,
+                                           struct str symbol, struct str resource)
+{
+    struct wit_func *copy = arena_new(&b->resolve->arena, struct wit_func);
+    *copy = *func;
+    copy->symbol = symbol;
+    if (resource.len == 0)
+        copy->name = symbol;
+    else if (func->kind == WIT_FUNC_CONSTRUCTOR)
+        copy->name = resource;
+    return copy;
+}
+
+// "[method]r.m" becomes "[method]s.m" when r is renamed to s.
+static struct str renamed_symbol(struct builder *b, const struct wit_func *func,
+                                 struct str resource)
+{
+    struct str prefix;
+    struct str rest;
+    struct str member;
+    (void)str_cut(func->symbol, ']', &prefix, &rest);
+    bool has_member = str_cut(rest, '.', &rest, &member);
+    return arena_printf(&b->resolve->arena, "%.*s]%.*s%s%.*s", STR_ARG(prefix), STR_ARG(resource),
+                        has_member ? "." : "", STR_ARG(member));
+}
+
+static void rename_item(struct builder *b, const struct ast_rename *renames,
+                        struct wit_world_item *item)
+{
+    const struct wit_func *func = item->kind == WIT_ITEM_FUNC ? item->func : NULL;
+    const struct ast_rename *rename = find_rename(renames, item->name);
+    if (rename) {
+        item->name = rename->to.text;
+        if (func)
+            item->func = renamed_func(b, func, item->name, STR_EMPTY);
+        return;
+    }
+    rename = func && func->resource ? find_rename(renames, func->resource->name) : NULL;
+    if (!rename)
+        return;
+    item->name = renamed_symbol(b, func, rename->to.text);
+    item->func = renamed_func(b, func, item->name, rename->to.text);
+}
+
 static int include_items(struct builder *b, const struct ast_item *ast, bool is_export,
                          const struct wit_world_item *items, size_t count)
 {
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
         struct wit_world_item item = items[i];
-        const struct ast_rename *rename = find_rename(ast->renames, item.name);
-        if (rename)
-            item.name = rename->to.text;
+        rename_item(b, ast->renames, &item);
         r = add_item(b, is_export, &item, ast->path.name.pos, true);
     }
     return r;

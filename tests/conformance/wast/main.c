@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "base/vec.h"
+#include "core_code.h"
 #include "wast.h"
 
 #define FOLDER_DEPTH_MAX 8
@@ -88,7 +89,7 @@ static void run_paths(struct wast_run *run, struct paths *paths, bool is_tap)
 int main(int argc, char **argv)
 {
     ERROR(err);
-    struct wast_run run = {0};
+    struct wast_run run = {.executor = core_code_new()};
     struct paths paths = {0};
     bool is_tap = false;
     int rc = 0;
@@ -107,6 +108,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < paths.len; i++)
         free(paths.items[i]);
     free(paths.items);
+    core_code_free(run.executor);
     wast_expectations_done(&run.expectations);
     return rc < 0 || run.totals.failed > 0;
 }

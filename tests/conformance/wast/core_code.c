@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: Apache-2.0
+// Validates the code of core modules with the engine, with the core proposals that it is built
+// with.
+#include "core_code.h"
+
+#include <errno.h>
+#include <wasmtime.h>
+
+struct core_code {
+    struct wast_executor executor;
+    wasm_engine_t *engine;
+};
+
+static int validate(struct wast_executor *executor, struct str bytes, struct error *err)
+{
+    struct core_code *core = container_of(executor, struct core_code, executor);
+    wasmtime_error_t *error =
+        wasmtime_module_validate(core->engine, (const uint8_t *)bytes.data, bytes.len);
+    if (!error)
+        return 0;
+    wasm_name_t message;
+    wasmtime_error_message(error, &message);
+    error_set(err, -EINVAL, "core module: %.*s", (int)message.size, message.data);
+    wasm_name_delete(&message);
+    wasmtime_error_delete(error);
+    return -EINVAL;
+}
+
+struct wast_executor *core_code_new(void)
+{
+    struct core_code *core = mem_new(struct core_code);
+    wasm_config_t *config = wasm_config_new();
+    wasmtime_config_wasm_multi_memory_set(config, true);
+    wasmtime_config_wasm_memory64_set(config, true);
+    wasmtime_config_wasm_threads_set(config, true);
+    core->engine = wasm_engine_new_with_config(config);
+    core->executor = (struct wast_executor){.validate_core = validate};
+    return &core->executor;
+}
+
+void core_code_free(struct wast_executor *executor)
+{
+    struct core_code *core = container_of(executor, struct core_code, executor);
+    wasm_engine_delete(core->engine);
+    free(core);
+}
