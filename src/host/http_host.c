@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "http/client.h"
 #include "http/server.h"
+#include "net/address.h"
 #include "wasi/http.h"
 
 #define SPARE_REQUESTS_MAX 256
@@ -223,6 +224,14 @@ static void free_host(struct http_host *host)
     free(host);
 }
 
+// SO_REUSEPORT would let a second program in.
+static int check_address(const char *text, struct error *err)
+{
+    struct net_address address;
+    int rc = net_address_parse(str_from(text), &address, err);
+    return rc < 0 ? rc : net_check_unused(&address, err);
+}
+
 // All workers listen on one address; the kernel spreads connections over them.
 static int open_workers(struct http_host *host, const char *address, uint32_t count,
                         struct error *err)
@@ -267,7 +276,9 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->engine = engine;
     host->drain_ms = options->drain_ms ? options->drain_ms : HTTP_HOST_DRAIN_MS_DEFAULT;
     host->workers = mem_zalloc(count * sizeof(*host->workers));
-    int rc = open_workers(host, options->address, count, err);
+    int rc = check_address(options->address, err);
+    if (rc == 0)
+        rc = open_workers(host, options->address, count, err);
     if (rc < 0) {
         free_host(host);
         return rc;

@@ -64,11 +64,11 @@ void net_address_format(const struct net_address *address, char *text, size_t si
     }
 }
 
-static int open_listener(int fd, const struct net_address *address, int backlog)
+static int open_listener(int fd, const struct net_address *address, int backlog, bool shared)
 {
     static const int on = 1, off = 0;
     if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
-        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0)
+        (shared && setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) < 0))
         return -errno;
     if (address->storage.ss_family == AF_INET6 &&
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof(off)) < 0)
@@ -79,19 +79,33 @@ static int open_listener(int fd, const struct net_address *address, int backlog)
     return 0;
 }
 
-int net_listen(const struct net_address *address, int backlog, struct error *err)
+static int listen_on(const struct net_address *address, int backlog, bool shared, struct error *err)
 {
     char text[NET_ADDRESS_TEXT_BYTES];
     net_address_format(address, text, sizeof(text));
     int fd = socket(address->storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return error_set_errno(err, -errno, "listening on %s: opening a socket", text);
-    int rc = open_listener(fd, address, backlog);
+    int rc = open_listener(fd, address, backlog, shared);
     if (rc < 0) {
         close(fd);
         return error_set_errno(err, rc, "listening on %s", text);
     }
     return fd;
+}
+
+int net_listen(const struct net_address *address, int backlog, struct error *err)
+{
+    return listen_on(address, backlog, true, err);
+}
+
+int net_check_unused(const struct net_address *address, struct error *err)
+{
+    int fd = listen_on(address, 1, false, err);
+    if (fd < 0)
+        return fd;
+    close(fd);
+    return 0;
 }
 
 int net_local_address(int fd, struct net_address *out, struct error *err)

@@ -22,5 +22,8 @@ void net_address_format(const struct net_address *address, char *text, size_t si
 // A non-blocking listening socket; with SO_REUSEPORT, so that each worker has one of its own on
 // the same address. The descriptor, or a negative errno.
 _must_use_ int net_listen(const struct net_address *address, int backlog, struct error *err);
+// -EADDRINUSE when somebody listens there, even one who would share the address: programs that
+// share it among their own workers ask before the first of them listens.
+_must_use_ int net_check_unused(const struct net_address *address, struct error *err);
 // What the socket is bound to.
 _must_use_ int net_local_address(int fd, struct net_address *out, struct error *err);

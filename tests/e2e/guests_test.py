@@ -257,6 +257,14 @@ def test_bad_components_are_refused_with_the_reason():
     contains(out.decode() + err, "No such file")
 
 
+def test_an_address_in_use_is_refused():
+    with Server(guest("p2-hello")) as server:
+        code, out, err = run("run", "--addr", f"127.0.0.1:{server.port}", guest("p2-hello"))
+        equal(code, 1)
+        contains(out.decode() + err, f"listening on 127.0.0.1:{server.port}: Address already in use")
+        equal(server.ask()[0], 200)
+
+
 def test_drain_finishes_what_runs():
     server = Server(guest("p2-rogue"), "--workers", "1")
     answers = []
