@@ -157,8 +157,8 @@ _must_use_ int canon_lift_own(struct canon_call *call, uint32_t handle,
 // ---- used by generated bindings: host values to the guest
 // ----------------------------------------
 
-// Guest memory from its realloc, which is asked for 0 bytes as well (guests look at the pointer); *ptr is
-// checked for bounds and alignment.
+// Guest memory from its realloc, which is asked for 0 bytes as well (guests look at the pointer);
+// *ptr is checked for bounds and alignment.
 _must_use_ int canon_alloc(struct canon_call *call, uint32_t size, uint32_t align, uint32_t *ptr);
 // Copies count * elem_size bytes into new guest memory.
 _must_use_ int canon_lower_bytes(struct canon_call *call, const void *data, size_t count,
