@@ -152,7 +152,8 @@ static void check_guest(const char *path)
 TEST(shared_guests_are_valid)
 {
     const char *shared = getenv("WASH_SHARED");
-    _cleanup_(mem_freep) char *folder = mem_printf("%s/guests/bin", shared ? shared : "");
+    char folder[512];
+    (void)snprintf(folder, sizeof(folder), "%s/guests/bin", shared ? shared : "");
     DIR *dir = shared ? opendir(folder) : NULL;
     if (!dir)
         test_skip("WASH_SHARED names no folder with guests");
