@@ -65,6 +65,8 @@ int v_require(struct validator *v, bool on, const char *feature, const char *wha
 
 int v_work(struct validator *v)
 {
+    if (v->arena.used > VALIDATE_MEMORY_MAX)
+        return v_fail(v, "types too large: more than %zu bytes made", VALIDATE_MEMORY_MAX);
     if (++v->work <= VALIDATE_WORK_MAX)
         return 0;
     return v_fail(v, "types too large to compare: more than %u parts visited", VALIDATE_WORK_MAX);

@@ -31,10 +31,11 @@ _must_use_ int component_features_set(struct component_features *features, struc
                                       bool on);
 
 // Limits.
-#define VALIDATE_TYPE_SIZE_MAX  1000000u         // parts of one type written out as a tree
-#define VALIDATE_DEPTH_MAX      100u             // nesting of types by reference
-#define VALIDATE_WORK_MAX       20000000u        // parts of types visited for one component
-#define VALIDATE_VALUE_SIZE_MAX ((1u << 28) - 1) // bytes of a value in a 64-bit memory
+#define VALIDATE_TYPE_SIZE_MAX  1000000u            // parts of one type written out as a tree
+#define VALIDATE_DEPTH_MAX      100u                // nesting of types by reference
+#define VALIDATE_WORK_MAX       20000000u           // parts of types visited for one component
+#define VALIDATE_MEMORY_MAX     ((size_t)512 << 20) // bytes of types made
+#define VALIDATE_VALUE_SIZE_MAX ((1u << 28) - 1)    // bytes of a value in a 64-bit memory
 
 // 0, or -EINVAL (-E2BIG over a limit) with "component: byte 0x.. (path): rule". `features` NULL:
 // the default ones.

@@ -8,7 +8,9 @@ static int instance_args(struct validator *v, const struct instance_def *def, st
     struct v_extern *args = arena_new_array(&v->arena, struct v_extern, def->item_count);
     for (uint32_t i = 0; i < def->item_count; i++) {
         args[i].name = def->items[i].name;
-        int rc = v_entity_at(v, def->items[i].item, &args[i].entity);
+        int rc = v_work(v);
+        if (rc == 0)
+            rc = v_entity_at(v, def->items[i].item, &args[i].entity);
         if (rc < 0)
             return rc;
     }
@@ -46,7 +48,7 @@ static const struct v_instance *instance_of(struct validator *v, struct v_subst 
     struct v_extern *made = arena_new_array(&v->arena, struct v_extern, exports->count);
     for (uint32_t i = 0; i < exports->count; i++) {
         made[i] = exports->items[i];
-        if (v_subst_entity(v, s, &made[i].entity) < 0)
+        if (v_work(v) < 0 || v_subst_entity(v, s, &made[i].entity) < 0)
             return NULL;
     }
     return v_instance_new(v, made, exports->count, (struct v_resources){NULL, 0});

@@ -157,7 +157,9 @@ static int subst_externs(struct validator *v, struct v_subst *s, struct v_extern
     struct v_extern *copy = NULL;
     for (uint32_t i = 0; i < externs->count; i++) {
         struct v_entity entity = externs->items[i].entity;
-        int rc = v_subst_entity(v, s, &entity);
+        int rc = v_work(v);
+        if (rc == 0)
+            rc = v_subst_entity(v, s, &entity);
         if (rc < 0)
             return rc;
         if (same_entity(&entity, &externs->items[i].entity))
