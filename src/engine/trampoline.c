@@ -92,36 +92,34 @@ static wasm_trap_t *call_resource_drop(void *env, wasmtime_caller_t *caller,
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
 
-static wasm_trap_t *call_resource_new(void *env, wasmtime_caller_t *caller,
-                                      wasmtime_val_raw_t *values, size_t count)
+// resource.new (representation to handle) and resource.rep (handle to representation).
+typedef int (*resource_op)(struct canon_call *call, const void *type, uint32_t in, uint32_t *out);
+
+static wasm_trap_t *convert_resource(const struct bound *bound, wasmtime_caller_t *caller,
+                                     wasmtime_val_raw_t *values, resource_op op)
 {
-    const struct bound *bound = env;
     struct instance *instance = instance_of(caller);
     struct error err = ERROR_INIT;
     struct canon_call call;
-    uint32_t handle = 0;
+    uint32_t out = 0;
     int rc = begin(instance, bound, &call, &err);
-    if (rc == 0)
-        rc = canon_resource_new(&call, &instance->plan->resources[bound->trampoline->target],
-                                (uint32_t)values[0].i32, &handle);
-    values[0].i32 = (int32_t)handle;
+    if (likely(rc == 0))
+        rc = op(&call, &instance->plan->resources[bound->trampoline->target],
+                (uint32_t)values[0].i32, &out);
+    values[0].i32 = (int32_t)out;
     return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+static wasm_trap_t *call_resource_new(void *env, wasmtime_caller_t *caller,
+                                      wasmtime_val_raw_t *values, size_t count)
+{
+    return convert_resource(env, caller, values, canon_resource_new);
 }
 
 static wasm_trap_t *call_resource_rep(void *env, wasmtime_caller_t *caller,
                                       wasmtime_val_raw_t *values, size_t count)
 {
-    const struct bound *bound = env;
-    struct instance *instance = instance_of(caller);
-    struct error err = ERROR_INIT;
-    struct canon_call call;
-    uint32_t rep = 0;
-    int rc = begin(instance, bound, &call, &err);
-    if (rc == 0)
-        rc = canon_resource_rep(&call, &instance->plan->resources[bound->trampoline->target],
-                                (uint32_t)values[0].i32, &rep);
-    values[0].i32 = (int32_t)rep;
-    return likely(rc >= 0) ? NULL : trap_of(&err);
+    return convert_resource(env, caller, values, canon_resource_rep);
 }
 
 static wasm_trap_t *call_forward(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
