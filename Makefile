@@ -20,7 +20,8 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD)
 
 ## run: install what is missing, build, and serve a component on http://$(ADDR)
-run: all
+run: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) src/wash/wash
 	@$(BUILD)/src/wash/wash -C templates/http-hello-world dev
 
 ## test: build and run all tests
