@@ -274,5 +274,6 @@ const struct command command_run = {
     .options = options,
     .option_count = ARRAY_LEN(options),
     .options_size = sizeof(struct run_options),
+    .is_guests_stdout = true,
     .run = run_run,
 };

@@ -23,7 +23,8 @@ struct command {
     const char *help;    // further text of `--help`; NULL: none
     const struct option *options;
     size_t option_count;
-    size_t options_size; // bytes of the struct that the options fill, zeroed before
+    size_t options_size;   // bytes of the struct that the options fill, zeroed before
+    bool is_guests_stdout; // what the command prints is a guest's: failures go to stderr
     // Returns the exit code, or a negative code with `err` set: printed, exit code 1. A usage error
     // is -EINVAL from options_parse() or EXIT_USAGE.
     int (*run)(const struct global_options *global, void *options, const struct arguments *args,

@@ -128,7 +128,9 @@ static int run_command(const struct command *command, int argc, char *const *arg
         print_command_help(command);
     } else {
         rc = command->run(global, options, &args, &err);
-        if (rc < 0 && err.code)
+        if (rc < 0 && err.code && command->is_guests_stdout)
+            fprintf(stderr, "wash: %s\n", error_text(&err));
+        else if (rc < 0 && err.code)
             command_report(global, false, str_from(error_text(&err)), NULL);
         rc = rc < 0 ? EXIT_FAILURE : rc;
     }

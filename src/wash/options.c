@@ -78,27 +78,45 @@ static int store(const struct option *option, void *out, const char *value, stru
     return 0;
 }
 
-// Letters that differ when both names are laid over each other, for a guess at a typing error.
+#define GUESS_BYTES_MAX    32
+#define GUESS_DISTANCE_MAX 3
+
+// Insertions, deletions and replacements between two names, for a guess at a typing error.
 static size_t distance(struct str a, struct str b)
 {
-    size_t differ = a.len > b.len ? a.len - b.len : b.len - a.len;
-    for (size_t i = 0; i < MIN(a.len, b.len); i++)
-        differ += a.data[i] != b.data[i];
-    return differ;
+    size_t row[GUESS_BYTES_MAX + 1];
+    if (a.len > GUESS_BYTES_MAX || b.len > GUESS_BYTES_MAX)
+        return SIZE_MAX;
+    for (size_t j = 0; j <= b.len; j++)
+        row[j] = j;
+    for (size_t i = 1; i <= a.len; i++) {
+        size_t diagonal = row[0];
+        row[0] = i;
+        for (size_t j = 1; j <= b.len; j++) {
+            size_t replaced = diagonal + (a.data[i - 1] != b.data[j - 1]);
+            size_t shorter = MIN(row[j], row[j - 1]) + 1;
+            diagonal = row[j];
+            row[j] = MIN(replaced, shorter);
+        }
+    }
+    return row[b.len];
 }
 
 static int unknown(const struct option_table *tables, size_t count, struct str name,
                    struct error *err)
 {
     const char *nearest = NULL;
-    size_t best = 4;
+    size_t best = GUESS_DISTANCE_MAX + 1;
     for (size_t t = 0; t < count; t++)
         for (size_t i = 0; i < tables[t].len; i++) {
             const char *candidate = tables[t].items[i].name;
-            if (candidate && (distance(name, str_from(candidate)) < best ||
-                              str_starts(str_from(candidate), name))) {
+            if (!candidate)
+                continue;
+            size_t far =
+                str_starts(str_from(candidate), name) ? 0 : distance(name, str_from(candidate));
+            if (far < best) {
                 nearest = candidate;
-                best = distance(name, str_from(candidate));
+                best = far;
             }
         }
     if (nearest)

@@ -89,6 +89,8 @@ TEST(wrong_command_lines_say_what_is_wrong)
 {
     static char *const cases[][4] = {
         {"--flog", NULL, "did you mean `--flag`"},
+        {"--duraton", NULL, "did you mean `--duration`"},
+        {"--cuont", NULL, "did you mean `--count`"},
         {"--nothing-like-it", NULL, "unknown option `--nothing-like-it`"},
         {"--text", NULL, "needs a value: TEXT"},
         {"--flag=1", NULL, "takes no value"},
