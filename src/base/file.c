@@ -20,7 +20,7 @@ static void use_large_pages(const struct buf *content)
     madvise((void *)start, end - start, MADV_HUGEPAGE); // a hint
 }
 
-static int read_all(int fd, const char *path, struct buf *content, struct error *err)
+int file_read_fd(int fd, const char *path, struct buf *content, struct error *err)
 {
     for (;;) {
         if (content->len == content->cap && buf_reserve(content, FILE_READ_BYTES) < 0 &&
@@ -52,5 +52,5 @@ int file_read(const char *path, struct buf *content, struct error *err)
         return error_set(err, -EFBIG, "%s is larger than the limit of %zu bytes", path,
                          content->max);
     use_large_pages(content);
-    return read_all(fd, path, content, err);
+    return file_read_fd(fd, path, content, err);
 }

@@ -4,9 +4,9 @@
 #include <signal.h>
 
 #include "host/run.h"
+#include "base/file.h"
 #include "host/http_host.h"
 #include "wash/command.h"
-#include "wash/stdin.h"
 
 struct run_options {
     const char *addr;
@@ -207,7 +207,7 @@ static int load(struct engine *engine, const char *path, struct program **out, s
     if (strcmp(path, "-") != 0)
         return program_load(engine, path, out, err);
     BUF(content, COMPONENT_BYTES_MAX);
-    int rc = stdin_read_all(&content, err);
+    int rc = file_read_fd(STDIN_FILENO, "standard input", &content, err);
     return rc < 0 ? rc : program_new(engine, buf_str(&content), out, err);
 }
 
