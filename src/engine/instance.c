@@ -452,12 +452,6 @@ void instance_free(struct instance *instance)
     free(instance);
 }
 
-void instance_set_host(struct instance *instance, void *host)
-{
-    assert(!instance->tasks);
-    instance->host = host;
-}
-
 uint64_t instance_memory_bytes(const struct instance *instance)
 {
     return instance->memory_bytes;

@@ -36,9 +36,6 @@ _must_use_ int instance_new(struct linked *linked, struct executor *executor,
 // Cancels running tasks, drops all handles and destroys the store.
 void instance_free(struct instance *instance);
 
-// Changes call->host; only while no task runs.
-void instance_set_host(struct instance *instance, void *host);
-
 // Bytes of linear memory in use, all memories together.
 uint64_t instance_memory_bytes(const struct instance *instance);
 // Live handles in all handle tables.

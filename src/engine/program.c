@@ -95,16 +95,6 @@ const struct plan *program_plan(const struct program *program)
     return program->plan;
 }
 
-const struct component *program_component(const struct program *program)
-{
-    return program->component;
-}
-
-struct sha256 program_digest(const struct program *program)
-{
-    return sha256_of(program->bytes);
-}
-
 bool program_was_cached(const struct program *program)
 {
     return program->was_cached;

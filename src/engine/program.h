@@ -19,8 +19,5 @@ struct program *program_ref(struct program *program);
 void program_unref(struct program *program);
 
 const struct plan *program_plan(const struct program *program);
-const struct component *program_component(const struct program *program);
-// SHA-256 of the component, computed anew.
-struct sha256 program_digest(const struct program *program);
 // True when no module had to be compiled.
 bool program_was_cached(const struct program *program);
