@@ -38,7 +38,7 @@ void connection_destroy(struct connection *connection)
     deadline_clear(&connection->wait);
     deadline_clear(&connection->write);
     loop_poll_done(&connection->poll);
-    close(connection->fd);
+    net_stream_close(&connection->stream);
     input_release(connection, &connection->head_input);
     input_to_idle(connection);
     output_release(connection);
@@ -52,7 +52,7 @@ static void cut(struct connection *connection)
     output_flush(connection);
     if (connection->exchange.response.until_close) {
         static const struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(connection->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        (void)setsockopt(connection->stream.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     }
     connection->state = CONNECTION_CLOSED;
 }
@@ -105,6 +105,13 @@ static void init_body(struct connection *connection, const struct http_head *hea
     body->continue_due = head->expect_continue && !body->done && unused_input(connection) == 0;
 }
 
+static struct str scheme_of(const struct connection *connection, const struct http_head *head)
+{
+    if (connection->stream.tls)
+        return STR("https");
+    return head->scheme.len ? head->scheme : STR("http");
+}
+
 static void start_exchange(struct connection *connection)
 {
     struct http_server *server = connection->server;
@@ -116,7 +123,7 @@ static void start_exchange(struct connection *connection)
         .method = head->method,
         .target = head->target,
         .authority = head->authority,
-        .scheme = head->scheme.len ? head->scheme : STR("http"),
+        .scheme = scheme_of(connection, head),
         .fields = connection->fields,
         .field_count = connection->parser.field_count,
         .content_length = head->content_length,
@@ -241,7 +248,16 @@ static bool step_flush(struct connection *connection)
 {
     if (output_unsent(connection) > 0)
         return false;
-    if (connection->eof || shutdown(connection->fd, SHUT_WR) < 0) {
+    // A peer under TLS waits for close_notify even after its own.
+    int rc =
+        connection->eof && !connection->stream.tls ? 0 : net_stream_shutdown(&connection->stream);
+    if (rc == -EAGAIN) {
+        connection->blocked = true;
+        if (connection->write.kind == DEADLINE_NONE)
+            deadline_set(connection->server, &connection->write, DEADLINE_WRITE);
+        return false;
+    }
+    if (connection->eof || rc < 0) {
         connection->state = CONNECTION_CLOSED;
         return false;
     }
@@ -260,6 +276,8 @@ static bool step(struct connection *connection)
         connection->state = CONNECTION_CLOSED;
     }
     switch (connection->state) {
+    case CONNECTION_OPENING:
+        return step_opening(connection);
     case CONNECTION_HEAD:
         return step_head(connection);
     case CONNECTION_EXCHANGE:
@@ -285,6 +303,8 @@ static bool wants_input(const struct connection *connection)
     if (connection->eof || connection->gone)
         return false;
     switch (connection->state) {
+    case CONNECTION_OPENING:
+        return true;
     case CONNECTION_HEAD:
         return output_budget(connection) > 0;
     case CONNECTION_EXCHANGE:
@@ -305,8 +325,11 @@ static bool wants_input(const struct connection *connection)
 // shows that it is in the way.
 static void watch(struct connection *connection, bool drop_input)
 {
-    unsigned events = connection->blocked ? LOOP_WRITABLE : 0;
     bool wants = wants_input(connection);
+    bool waits = connection->blocked || net_stream_unsent(&connection->stream) > 0;
+    unsigned events = waits ? LOOP_WRITABLE : 0;
+    if (wants && net_stream_has_input(&connection->stream))
+        connection_wake(connection);
     if (wants || (!drop_input && !connection->eof && connection->poll.events & LOOP_READABLE))
         events |= LOOP_READABLE;
     if (loop_poll_set(&connection->poll, events) < 0) {
@@ -333,6 +356,8 @@ static void on_input(struct connection *connection)
 {
     struct request_body *body = &connection->exchange.body;
     switch (connection->state) {
+    case CONNECTION_OPENING:
+        break;
     case CONNECTION_HEAD:
         (void)input_fill(connection);
         break;
@@ -362,7 +387,7 @@ static bool is_broken(const struct connection *connection)
 {
     int error = 0;
     socklen_t size = sizeof(error);
-    return getsockopt(connection->fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0;
+    return getsockopt(connection->stream.fd, SOL_SOCKET, SO_ERROR, &error, &size) < 0 || error != 0;
 }
 
 static void on_poll(struct loop_poll *poll, unsigned events)
@@ -386,6 +411,8 @@ static void on_defer(struct loop_defer *defer)
 {
     struct connection *connection = container_of(defer, struct connection, defer);
     connection->turn_requests = 0;
+    if (net_stream_has_input(&connection->stream) && wants_input(connection))
+        on_input(connection);
     // Steps may end the connection; what they answer is flushed together with what was there.
     connection->working = true;
     while (step(connection))
@@ -402,7 +429,7 @@ void connection_open(struct http_server *server, int fd)
 {
     struct connection *connection = mem_new(struct connection);
     connection->server = server;
-    connection->fd = fd;
+    connection->stream.fd = fd;
     connection->defer.callback = on_defer;
     if (loop_poll_init(&connection->poll, server->loop, fd, on_poll) < 0) {
         close(fd);
@@ -418,12 +445,21 @@ void connection_open(struct http_server *server, int fd)
         server->now = loop_now(server->loop);
         loop_timer_start(&server->tick, HTTP_SERVER_TICK_MS * NS_PER_MS);
     }
+    opening_begin(connection);
     connection_work(connection);
+}
+
+static bool is_idle(const struct connection *connection)
+{
+    if (connection->state == CONNECTION_OPENING)
+        return true;
+    return connection->state == CONNECTION_HEAD && unused_input(connection) == 0 &&
+           !net_stream_has_input(&connection->stream);
 }
 
 void connection_close_idle(struct connection *connection)
 {
-    if (connection->working || connection->state != CONNECTION_HEAD || unused_input(connection) > 0)
+    if (connection->working || !is_idle(connection))
         return;
     deadline_clear(&connection->wait);
     connection->state = CONNECTION_FLUSH;
@@ -434,6 +470,9 @@ void connection_expired(struct connection *connection, enum deadline_kind kind)
 {
     struct request_body *body = &connection->exchange.body;
     switch (kind) {
+    case DEADLINE_OPENING:
+        opening_expired(connection);
+        break;
     case DEADLINE_HEAD:
         refuse(connection, 408, "the request's head did not arrive in time");
         break;
@@ -444,6 +483,9 @@ void connection_expired(struct connection *connection, enum deadline_kind kind)
         connection->exchange.readable_due = true;
         break;
     case DEADLINE_IDLE:
+        (void)net_stream_shutdown(&connection->stream);
+        connection->state = CONNECTION_CLOSED;
+        break;
     case DEADLINE_LINGER:
         connection->state = CONNECTION_CLOSED;
         break;

@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <sys/socket.h>
 
 // ---- buffers ------------------------------------------------------------------------------------
 
@@ -76,16 +75,11 @@ int input_grow_head(struct connection *connection)
 
 static ssize_t receive(struct connection *connection, char *data, size_t len)
 {
-    ssize_t got;
-    do
-        got = recv(connection->fd, data, len, MSG_DONTWAIT);
-    while (got < 0 && errno == EINTR);
+    ssize_t got = net_stream_read(&connection->stream, data, len);
     if (got == 0)
         connection->eof = true;
-    if (got >= 0)
+    if (got >= 0 || got == -EAGAIN)
         return got;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
-        return -EAGAIN;
     connection->gone = true;
     return -ECONNRESET;
 }

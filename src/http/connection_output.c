@@ -4,11 +4,16 @@
 #include "http/server_impl.h"
 
 #include <errno.h>
-#include <sys/socket.h>
 
 size_t output_unsent(const struct connection *connection)
 {
     return connection->out.len - connection->out_sent;
+}
+
+// With what TLS holds.
+static size_t output_pending(const struct connection *connection)
+{
+    return output_unsent(connection) + net_stream_unsent(&connection->stream);
 }
 
 size_t output_budget(const struct connection *connection)
@@ -76,18 +81,12 @@ static size_t sent_from_buffer(struct connection *connection, size_t sent)
 // Bytes the kernel took; 0 when it takes none now. A broken connection is marked.
 static size_t send_parts(struct connection *connection, struct iovec *parts, size_t count)
 {
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = count};
-    ssize_t sent;
-    do
-        sent = sendmsg(connection->fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (sent < 0 && errno == EINTR);
-    if (sent >= 0)
-        return (size_t)sent;
-    if (errno == EAGAIN || errno == EWOULDBLOCK)
+    ssize_t sent = net_stream_write(&connection->stream, parts, count);
+    if (sent == -EAGAIN || net_stream_unsent(&connection->stream) > 0)
         connection->blocked = true;
-    else
+    else if (sent < 0)
         connection->gone = true;
-    return 0;
+    return sent < 0 ? 0 : (size_t)sent;
 }
 
 static struct iovec part_of(struct str s)
@@ -137,14 +136,16 @@ int output_send(struct connection *connection, struct str data, struct str tail)
 
 void output_flush(struct connection *connection)
 {
-    size_t before = output_unsent(connection);
+    size_t before = output_pending(connection);
     if (before == 0 || connection->gone)
         return;
     connection->choked |= output_budget(connection) == 0;
-    connection->blocked = false;
+    int rc = net_stream_flush(&connection->stream);
+    connection->blocked = rc == -EAGAIN;
+    connection->gone = rc < 0 && rc != -EAGAIN;
     while (output_unsent(connection) > 0 && !connection->blocked && !connection->gone) {
         struct iovec part = part_of(waiting(connection));
         sent_from_buffer(connection, send_parts(connection, &part, 1));
     }
-    after_progress(connection, output_unsent(connection) < before);
+    after_progress(connection, output_pending(connection) < before);
 }

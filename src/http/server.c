@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "http/server_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -185,6 +186,7 @@ static void fill_defaults(struct http_server_options *options)
         {&options->head_bytes_max, HTTP_HEAD_BYTES_MAX},
         {&options->fields_max, HTTP_FIELDS_MAX},
         {&options->output_bytes_max, HTTP_SERVER_OUTPUT_BYTES_MAX},
+        {&options->handshake_timeout_ms, HTTP_SERVER_HANDSHAKE_TIMEOUT_MS},
         {&options->head_timeout_ms, HTTP_SERVER_HEAD_TIMEOUT_MS},
         {&options->idle_timeout_ms, HTTP_SERVER_IDLE_TIMEOUT_MS},
         {&options->body_timeout_ms, HTTP_SERVER_BODY_TIMEOUT_MS},
@@ -235,6 +237,7 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     struct http_server *server = mem_new(struct http_server);
     server->loop = loop;
     server->options = *options;
+    server->tls = tls_context_ref(options->tls);
     fill_defaults(&server->options);
     server->limits =
         (struct http_parser_limits){server->options.request_line_bytes_max,
@@ -250,6 +253,7 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     loop_timer_init(&server->drain_timer, loop, on_drain_timeout);
     int rc = open_listener(server, err);
     if (rc < 0) {
+        tls_context_unref(server->tls);
         free(server);
         return rc;
     }
@@ -271,8 +275,16 @@ void http_server_free(struct http_server *server)
     pool_done(&server->input_large);
     pool_done(&server->output);
     pool_done(&server->fields);
+    tls_context_unref(server->tls);
     free(server->address);
     free(server);
+}
+
+void http_server_set_tls(struct http_server *server, struct tls_context *context)
+{
+    assert(server->tls && context);
+    tls_context_unref(server->tls);
+    server->tls = tls_context_ref(context);
 }
 
 const char *http_server_address(const struct http_server *server)

@@ -10,13 +10,16 @@
 #include "http/exchange.h"
 #include "http/parser.h"
 #include "loop/loop.h"
+#include "net/tls.h"
 
 struct http_server;
 
 // Every number: 0 stands for the default.
 struct http_server_options {
-    const char *address;      // as net_address_parse(); NULL: `listener`
-    int listener;             // a bound, listening, non-blocking socket; becomes the server's
+    const char *address; // as net_address_parse(); NULL: `listener`
+    int listener;        // a bound, listening, non-blocking socket; becomes the server's
+    // HTTPS; NULL: plain HTTP. The server takes a reference.
+    struct tls_context *tls;
     uint32_t connections_max; // more wait in the kernel's queue
     uint32_t pipelined_max;   // requests served in a row before other connections have their turn
 
@@ -26,23 +29,27 @@ struct http_server_options {
     uint64_t body_bytes_max;         // more: 413, or -EFBIG for the reader; default: no limit
     uint32_t output_bytes_max;       // unsent, per connection
 
-    uint32_t head_timeout_ms;  // from the first byte to the end of the head: 408
-    uint32_t idle_timeout_ms;  // between requests: close
-    uint32_t body_timeout_ms;  // without a byte while somebody reads: -ETIMEDOUT for the reader
-    uint32_t write_timeout_ms; // without the peer taking a byte: close
+    uint32_t handshake_timeout_ms; // TLS: from the connection's start
+    uint32_t head_timeout_ms;      // from the first byte to the end of the head: 408
+    uint32_t idle_timeout_ms;      // between requests: close
+    uint32_t body_timeout_ms;      // without a byte while somebody reads: -ETIMEDOUT for the reader
+    uint32_t write_timeout_ms;     // without the peer taking a byte: close
 
     // A request's head is complete. The exchange is the callee's to end.
     void (*on_request)(struct http_exchange *exchange, void *user);
+    // A handshake failed. May be NULL: they are counted.
+    void (*on_tls_failure)(enum tls_failure kind, const char *reason, void *user);
     void *user;
 };
 
-#define HTTP_SERVER_CONNECTIONS_MAX  16384u
-#define HTTP_SERVER_PIPELINED_MAX    16u
-#define HTTP_SERVER_OUTPUT_BYTES_MAX ((uint32_t)64 * 1024)
-#define HTTP_SERVER_HEAD_TIMEOUT_MS  10000u
-#define HTTP_SERVER_IDLE_TIMEOUT_MS  60000u
-#define HTTP_SERVER_BODY_TIMEOUT_MS  30000u
-#define HTTP_SERVER_WRITE_TIMEOUT_MS 30000u
+#define HTTP_SERVER_CONNECTIONS_MAX      16384u
+#define HTTP_SERVER_PIPELINED_MAX        16u
+#define HTTP_SERVER_OUTPUT_BYTES_MAX     ((uint32_t)64 * 1024)
+#define HTTP_SERVER_HANDSHAKE_TIMEOUT_MS 10000u
+#define HTTP_SERVER_HEAD_TIMEOUT_MS      10000u
+#define HTTP_SERVER_IDLE_TIMEOUT_MS      60000u
+#define HTTP_SERVER_BODY_TIMEOUT_MS      30000u
+#define HTTP_SERVER_WRITE_TIMEOUT_MS     30000u
 // The rest of a body that nobody read is thrown away up to here to keep the connection.
 #define HTTP_SERVER_DISCARD_BYTES_MAX ((uint64_t)64 * 1024)
 // After the last answer the peer may send this long without being reset.
@@ -59,6 +66,10 @@ void http_server_free(struct http_server *server);
 // host:port it listens on.
 const char *http_server_address(const struct http_server *server);
 
+// New connections use this context from now on (a new certificate); running ones keep theirs.
+// Only for a server that began with TLS.
+void http_server_set_tls(struct http_server *server, struct tls_context *context);
+
 // Stops accepting, closes idle connections, lets running exchanges end and their connections close.
 // What is left after `timeout_ms` is cut. Then calls done, once, from the loop.
 void http_server_drain(struct http_server *server, uint64_t timeout_ms, void (*done)(void *user),
@@ -69,5 +80,8 @@ struct http_server_counts {
     uint32_t exchanges; // running
     uint64_t requests;  // since the start
     uint64_t refused;   // malformed or over a limit
+    uint64_t tls_handshakes;
+    uint64_t tls_resumed; // of these
+    uint64_t tls_failures[TLS_FAILURE_COUNT];
 };
 struct http_server_counts http_server_counts(const struct http_server *server);

@@ -5,12 +5,14 @@
 #include "http/chunked.h"
 #include "http/encoder.h"
 #include "http/server.h"
+#include "net/stream.h"
 
 #define NS_PER_MS 1000000ull
 
 // ---- time-outs: a list per kind, all entries of which wait equally long, so its first is due next
 enum deadline_kind {
     DEADLINE_NONE,
+    DEADLINE_OPENING,
     DEADLINE_HEAD,
     DEADLINE_IDLE,
     DEADLINE_BODY,
@@ -61,6 +63,7 @@ struct http_server {
     int listener_fd;
     bool accepting;
     char *address;
+    struct tls_context *tls; // of new connections; NULL: plain
 
     struct connection *connections;
     struct http_server_counts counts;
@@ -119,7 +122,8 @@ struct http_exchange {
 };
 
 enum connection_state {
-    CONNECTION_HEAD, // idle, or part of a head is there
+    CONNECTION_OPENING, // TLS handshake
+    CONNECTION_HEAD,    // idle, or part of a head is there
     CONNECTION_EXCHANGE,
     CONNECTION_DISCARD, // the rest of a body that nobody read
     CONNECTION_FLUSH,   // closes when everything is sent
@@ -132,7 +136,7 @@ struct connection {
     struct connection *prev, *next;
     struct loop_poll poll;
     struct loop_defer defer;
-    int fd;
+    struct net_stream stream;
     enum connection_state state;
     struct deadline wait; // head, idle, body or linger
     struct deadline write;
@@ -175,6 +179,12 @@ void connection_work(struct connection *connection);
 void connection_wake(struct connection *connection); // works at the end of the turn
 void connection_destroy(struct connection *connection);
 void connection_close_idle(struct connection *connection);
+
+// connection_opening.c
+// Chooses the first state.
+void opening_begin(struct connection *connection);
+bool step_opening(struct connection *connection);
+void opening_expired(struct connection *connection);
 
 // connection_input.c
 // Receives: bytes, 0 at the end (connection->eof), -EAGAIN, -ENOBUFS without room, or an error.

@@ -5,6 +5,7 @@ void deadlines_init(struct http_server *server)
 {
     const struct http_server_options *options = &server->options;
     const uint32_t durations[DEADLINE_COUNT] = {
+        [DEADLINE_OPENING] = options->handshake_timeout_ms,
         [DEADLINE_HEAD] = options->head_timeout_ms,
         [DEADLINE_IDLE] = options->idle_timeout_ms,
         [DEADLINE_BODY] = options->body_timeout_ms,
