@@ -206,9 +206,12 @@ static int read_key(struct toml *toml, struct toml_key *key)
         skip_blanks(toml);
         if (toml->depth + key->count >= TOML_KEY_PARTS_MAX)
             return toml_fail(toml, "nested deeper than 64 levels");
-        int rc = toml_key_part(toml, &key->parts[key->count++]);
+        struct str *part = &key->parts[key->count++];
+        int rc = toml_key_part(toml, part);
         if (rc < 0)
             return rc;
+        if (part->len > 0 && memchr(part->data, 0, part->len))
+            return toml_fail(toml, "NUL character in a key");
         skip_blanks(toml);
         if (toml_peek(toml) != '.')
             return 0;

@@ -198,6 +198,7 @@ TEST(toml_refuses_what_the_specification_forbids)
         check_fails(toml_parse, bad[i], "f:");
     check_fails(toml_parse, "a = 1\n[b]\nc = = 2", "f:3:5: expected a value");
     check_fails(toml_parse, "a = 1\na = 2", "f:2:3: duplicate key \"a\"");
+    check_fails(toml_parse, "\"a\\u0000\" = 1", "f:1:10: NUL character in a key");
 }
 
 TEST(sources_tell_where_values_stood)
