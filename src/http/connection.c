@@ -17,21 +17,12 @@ void connection_wake(struct connection *connection)
 
 // ---- the end of a connection --------------------------------------------------------------------
 
-static void tell_closed(struct http_exchange *exchange)
-{
-    void (*closed)(void *user) = exchange->events.closed;
-    void *user = exchange->user;
-    exchange->events = (struct http_exchange_events){0};
-    if (closed)
-        closed(user);
-}
-
 void connection_destroy(struct connection *connection)
 {
     if (connection->state == CONNECTION_EXCHANGE) {
         connection->server->counts.exchanges--;
         connection->gone = true;
-        tell_closed(&connection->exchange);
+        exchange_tell_closed(&connection->exchange);
     }
     connection->state = CONNECTION_CLOSED;
     loop_defer_cancel(connection->server->loop, &connection->defer);
@@ -76,7 +67,7 @@ static void end_exchange(struct connection *connection)
     connection->server->counts.exchanges--;
     // No event of this exchange may come later, nor may one see it in the next state.
     connection->state = CONNECTION_DISCARD;
-    tell_closed(exchange);
+    exchange_tell_closed(exchange);
     deadline_clear(&connection->wait);
     if (exchange->body.piece > 0)
         body_consume(connection, exchange->body.piece);
@@ -117,7 +108,8 @@ static void start_exchange(struct connection *connection)
     struct http_server *server = connection->server;
     struct http_exchange *exchange = &connection->exchange;
     const struct http_head *head = &connection->parser.head;
-    *exchange = (struct http_exchange){.keep_alive = !head->close &&
+    *exchange = (struct http_exchange){.ops = &exchange_h1_ops,
+                                       .keep_alive = !head->close &&
                                                      (head->version_minor > 0 || head->keep_alive)};
     exchange->request = (struct http_request){
         .method = head->method,
@@ -127,6 +119,7 @@ static void start_exchange(struct connection *connection)
         .fields = connection->fields,
         .field_count = connection->parser.field_count,
         .content_length = head->content_length,
+        .version_major = 1,
         .version_minor = head->version_minor,
     };
     init_body(connection, head);

@@ -22,7 +22,8 @@ struct http_request {
     const struct http_field *fields; // names in lower case; without the connection's own (below)
     size_t field_count;
     int64_t content_length; // -1: unknown (chunked) ; 0: no body
-    uint8_t version_minor;  // HTTP/1.x
+    uint8_t version_major;  // 1 or 2
+    uint8_t version_minor;
 };
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
@@ -52,9 +53,9 @@ const struct http_field *http_exchange_trailers(const struct http_exchange *exch
 int http_exchange_inform(struct http_exchange *exchange, unsigned status,
                          const struct http_field *fields, size_t field_count);
 
-// Starts the final response. content_length -1: chunked (or until close for HTTP/1.0). The server
-// adds date, content-length or transfer-encoding, connection; fields are copied. -EINVAL for a
-// status outside 200..999, a malformed field, or when already started.
+// Starts the final response. content_length -1: unknown (HTTP/1.1: chunked, 1.0: until close). The
+// server adds date, content-length or transfer-encoding, connection; fields are copied. -EINVAL for
+// a status outside 200..999, a malformed field, or when already started.
 _must_use_ int http_exchange_respond(struct http_exchange *exchange, unsigned status,
                                      const struct http_field *fields, size_t field_count,
                                      int64_t content_length);
@@ -69,12 +70,13 @@ _must_use_ int http_exchange_write(struct http_exchange *exchange, struct str da
 // Bytes accepted but not yet given to the kernel.
 size_t http_exchange_unsent(const struct http_exchange *exchange);
 
-// Ends the response; trailers are sent if the response is chunked. -EMSGSIZE when the announced
-// content length was not reached, -EINVAL for malformed trailers or before the start, -EPIPE when
-// the peer is gone; the connection is then closed, so that the peer sees the cut. Ends the exchange
-// in any case.
+// Ends the response; trailers are sent if the protocol can: HTTP/1.1 when chunked, HTTP/2.
+// -EMSGSIZE when the announced content length was not reached, -EINVAL for malformed trailers or
+// before the start, -EPIPE when the peer is gone; the connection is then closed (HTTP/2: the stream
+// is reset), so that the peer sees the cut. Ends the exchange in any case.
 _must_use_ int http_exchange_finish(struct http_exchange *exchange,
                                     const struct http_field *trailers, size_t trailer_count);
 // Ends the exchange without a good end: a 500-class answer `status` if nothing was sent yet, else
-// the connection is closed so that the peer sees the cut (HTTP/1.1: no final chunk).
+// the connection is closed so that the peer sees the cut (HTTP/1.1: no final chunk; HTTP/2: the
+// stream is reset).
 void http_exchange_abort(struct http_exchange *exchange, unsigned status);

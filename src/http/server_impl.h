@@ -110,7 +110,25 @@ struct response {
     bool discard;     // HEAD, 204, 304: no body on the wire
 };
 
+// The functions of exchange.h for one protocol.
+struct exchange_ops {
+    struct loop *(*loop)(const struct http_exchange *exchange);
+    ssize_t (*read)(struct http_exchange *exchange, struct str *out);
+    void (*consume)(struct http_exchange *exchange, size_t len);
+    int (*inform)(struct http_exchange *exchange, unsigned status, const struct http_field *fields,
+                  size_t field_count);
+    int (*respond)(struct http_exchange *exchange, unsigned status, const struct http_field *fields,
+                   size_t field_count, int64_t content_length);
+    size_t (*write_budget)(struct http_exchange *exchange);
+    int (*write)(struct http_exchange *exchange, struct str data);
+    size_t (*unsent)(const struct http_exchange *exchange);
+    int (*finish)(struct http_exchange *exchange, const struct http_field *trailers,
+                  size_t trailer_count);
+    void (*abort)(struct http_exchange *exchange, unsigned status);
+};
+
 struct http_exchange {
+    const struct exchange_ops *ops;
     struct http_request request;
     struct http_exchange_events events;
     void *user;
@@ -212,5 +230,13 @@ void output_flush(struct connection *connection);
 void output_release(struct connection *connection);
 
 // exchange.c
+void exchange_tell_closed(struct http_exchange *exchange);
+bool exchange_has_no_body(const struct http_exchange *exchange, unsigned status);
+// A line for a person, "404 Not Found: reason"; its length.
+size_t exchange_reason(char *text, size_t size, unsigned status, const char *reason);
+extern const struct http_field exchange_plain_text; // content-type
+
+// exchange_h1.c
+extern const struct exchange_ops exchange_h1_ops;
 // An answer of the server itself: text/plain with the reason in a line.
 void exchange_answer(struct connection *connection, unsigned status, const char *reason);
