@@ -33,7 +33,7 @@ _must_use_ ssize_t net_stream_write(struct net_stream *stream, const struct iove
 _must_use_ int net_stream_flush(struct net_stream *stream);
 // Ends our side: close_notify and FIN. 0, -EAGAIN (again when writable), or an errno. What is read
 // afterwards from a TLS stream is to be thrown away.
-_must_use_ int net_stream_shutdown(struct net_stream *stream);
+int net_stream_shutdown(struct net_stream *stream);
 
 static inline bool net_stream_has_input(const struct net_stream *stream)
 {
