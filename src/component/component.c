@@ -79,18 +79,20 @@ int component_check_preamble(struct str bytes, struct error *err)
 }
 
 // A WIT package in binary form is a component with nothing but type definitions and exports of
-// component types.
+// component types, of which it has one at least.
 int component_check_not_wit(const struct component *root, struct error *err)
 {
     bool has_scope = false;
+    bool has_export = false;
     for (uint32_t i = 0; i < root->def_count; i++) {
         const struct definition *def = &root->defs[i];
         if (def->kind == DEF_TYPE)
             has_scope |= def->type->kind == TYPE_DEF_COMPONENT;
         else if (def->kind != DEF_EXPORT || def->export->item.sort != SORT_TYPE)
             return 0;
+        has_export |= def->kind == DEF_EXPORT;
     }
-    if (!has_scope)
+    if (!has_scope || !has_export)
         return 0;
     return error_set(err, -EINVAL,
                      "component: this is a WIT package in binary form, not a component");

@@ -10,6 +10,7 @@
 #define CORES_PER_INSTANCE        6
 #define TABLES_PER_INSTANCE       6
 #define MEMORIES_PER_INSTANCE     1
+#define MEMORIES_PER_MODULE_MAX   16
 #define TABLE_ELEMENTS_MAX        100000
 #define CORE_INSTANCE_BYTES_MAX   ((size_t)4 << 20)
 #define STACK_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
@@ -32,6 +33,7 @@ static void configure_pool(wasm_config_t *config, const struct engine_options *o
     POOL(table_elements, TABLE_ELEMENTS_MAX);
     POOL(max_core_instance_size, CORE_INSTANCE_BYTES_MAX);
     POOL(max_tables_per_module, 16);
+    POOL(max_memories_per_module, MEMORIES_PER_MODULE_MAX);
     POOL(linear_memory_keep_resident, keep);
     POOL(table_keep_resident, TABLE_KEEP_RESIDENT_BYTES);
     POOL(async_stack_keep_resident, STACK_KEEP_RESIDENT_BYTES);

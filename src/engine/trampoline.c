@@ -26,7 +26,10 @@ static int begin(struct instance *instance, const struct bound *bound, struct ca
     call->error = err;
     if (unlikely(!instance->running))
         return error_set(err, -EFAULT, "an import was called while the component is instantiated");
-    if (unlikely(instance->components[bound->options->component_instance].cannot_leave))
+    // Of the built-ins before the asynchronous ones resource.rep alone may always be called
+    // (CanonicalABI.md "canon resource.rep").
+    if (unlikely(instance->components[bound->options->component_instance].cannot_leave &&
+                 bound->trampoline->kind != TRAMPOLINE_RESOURCE_REP))
         return error_set(err, -EFAULT,
                          "cannot leave component instance: an import was called "
                          "while realloc or post-return runs");
