@@ -7,13 +7,11 @@
 #include <wasmtime.h>
 
 struct core_code {
-    struct wast_executor executor;
     wasm_engine_t *engine;
 };
 
-static int validate(struct wast_executor *executor, struct str bytes, struct error *err)
+int core_code_validate(struct core_code *core, struct str bytes, struct error *err)
 {
-    struct core_code *core = container_of(executor, struct core_code, executor);
     wasmtime_error_t *error =
         wasmtime_module_validate(core->engine, (const uint8_t *)bytes.data, bytes.len);
     if (!error)
@@ -26,7 +24,7 @@ static int validate(struct wast_executor *executor, struct str bytes, struct err
     return -EINVAL;
 }
 
-struct wast_executor *core_code_new(void)
+struct core_code *core_code_new(void)
 {
     struct core_code *core = mem_new(struct core_code);
     wasm_config_t *config = wasm_config_new();
@@ -34,13 +32,11 @@ struct wast_executor *core_code_new(void)
     wasmtime_config_wasm_memory64_set(config, true);
     wasmtime_config_wasm_threads_set(config, true);
     core->engine = wasm_engine_new_with_config(config);
-    core->executor = (struct wast_executor){.validate_core = validate};
-    return &core->executor;
+    return core;
 }
 
-void core_code_free(struct wast_executor *executor)
+void core_code_free(struct core_code *core)
 {
-    struct core_code *core = container_of(executor, struct core_code, executor);
     wasm_engine_delete(core->engine);
     free(core);
 }

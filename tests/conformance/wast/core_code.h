@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
-#include "wast.h"
+// Validates the bodies of core modules' functions.
+#include "base/error.h"
 
-// An executor that can do one thing: validate the code of core modules.
-struct wast_executor *core_code_new(void);
-void core_code_free(struct wast_executor *executor);
+struct core_code;
+
+struct core_code *core_code_new(void);
+void core_code_free(struct core_code *core);
+_must_use_ int core_code_validate(struct core_code *core, struct str bytes, struct error *err);

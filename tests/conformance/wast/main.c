@@ -9,6 +9,7 @@
 
 #include "base/vec.h"
 #include "core_code.h"
+#include "execute.h"
 #include "wast.h"
 
 #define FOLDER_DEPTH_MAX 8
@@ -89,10 +90,10 @@ static void run_paths(struct wast_run *run, struct paths *paths, bool is_tap)
 int main(int argc, char **argv)
 {
     ERROR(err);
-    struct wast_run run = {.executor = core_code_new()};
+    struct wast_run run = {.core_code = core_code_new()};
     struct paths paths = {0};
     bool is_tap = false;
-    int rc = 0;
+    int rc = execute_new(&run.executor, &err);
     for (int i = 1; i < argc && rc == 0; i++) {
         if (strcmp(argv[i], "--tap") == 0)
             is_tap = true;
@@ -108,7 +109,8 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < paths.len; i++)
         free(paths.items[i]);
     free(paths.items);
-    core_code_free(run.executor);
+    execute_free(run.executor);
+    core_code_free(run.core_code);
     wast_expectations_done(&run.expectations);
     return rc < 0 || run.totals.failed > 0;
 }

@@ -2,13 +2,17 @@
 #include "wast.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "base/map.h"
 #include "component/core_module.h"
 #include "component/decode.h"
 #include "component/validate.h"
+#include "core_code.h"
+#include "trap_kind.h"
 
 enum verdict { PASSED, FAILED, SKIPPED };
 
@@ -17,6 +21,8 @@ struct wast_file {
     struct str path;   // without ".json"
     struct str folder; // with its last slash
     struct component_features features;
+    bool no_instances;      // its components need not be instantiable; they are when called
+    const char *deferred;   // file of the module not instantiated yet, or NULL
     struct map definitions; // name of a module_definition to its file name
     struct wast_totals totals;
 };
@@ -32,10 +38,9 @@ static bool is_core_module(struct str bytes)
 static int validate_core_code(struct wast_file *f, const struct core_module *module,
                               struct error *err)
 {
-    struct wast_executor *executor = f->run->executor;
-    if (!executor || !executor->validate_core || module->counts[CORE_TAG] > 0)
+    if (module->counts[CORE_TAG] > 0)
         return 0;
-    return executor->validate_core(executor, module->bytes, err);
+    return core_code_validate(f->run->core_code, module->bytes, err);
 }
 
 static int validate_nested_code(struct wast_file *f, const struct component *component,
@@ -110,19 +115,25 @@ static enum verdict run_valid(struct wast_file *f, const json_t *directive, stru
     return PASSED;
 }
 
-static enum verdict run_module(struct wast_file *f, const json_t *directive, struct error *why)
+static int instantiate(struct wast_file *f, const char *file, const char *name, struct error *err)
 {
     struct wast_executor *executor = f->run->executor;
+    BUF(bytes, WAST_FILE_BYTES_MAX);
+    int rc = read_binary(f, file, &bytes, err);
+    return rc < 0 ? rc : executor->instantiate(executor, buf_str(&bytes), name, err);
+}
+
+static enum verdict run_module(struct wast_file *f, const json_t *directive, struct error *why)
+{
+    const char *file = string_of(directive, "filename");
     if (run_valid(f, directive, why) == FAILED)
         return FAILED;
-    if (!executor || !executor->instantiate || f->run->no_instances)
+    f->deferred = file;
+    if (f->no_instances)
         return PASSED;
-    BUF(bytes, WAST_FILE_BYTES_MAX);
+    f->deferred = NULL;
     const char *name = json_string_value(json_object_get(directive, "name"));
-    if (read_binary(f, string_of(directive, "filename"), &bytes, why) < 0 ||
-        executor->instantiate(executor, buf_str(&bytes), name, why) < 0)
-        return FAILED;
-    return PASSED;
+    return instantiate(f, file, name, why) < 0 ? FAILED : PASSED;
 }
 
 static enum verdict run_definition(struct wast_file *f, const json_t *directive, struct error *why)
@@ -134,37 +145,35 @@ static enum verdict run_definition(struct wast_file *f, const json_t *directive,
 
 static enum verdict run_instance(struct wast_file *f, const json_t *directive, struct error *why)
 {
-    struct wast_executor *executor = f->run->executor;
-    if (!executor || !executor->instantiate)
-        return skip(why, "execution");
     const char *module = string_of(directive, "module");
-    const char *name = map_get(&f->definitions, str_from(module));
-    BUF(bytes, WAST_FILE_BYTES_MAX);
-    if (!name) {
+    const char *file = map_get(&f->definitions, str_from(module));
+    if (!file) {
         error_set(why, -ENOENT, "no definition is called `%s`", module);
         return FAILED;
     }
-    if (read_binary(f, name, &bytes, why) < 0 ||
-        executor->instantiate(executor, buf_str(&bytes), string_of(directive, "instance"), why) < 0)
+    return instantiate(f, file, string_of(directive, "instance"), why) < 0 ? FAILED : PASSED;
+}
+
+// What a trap must be like: rc is -EFAULT, and `err` says the kind of `text`.
+static enum verdict trapped(int rc, const json_t *directive, struct error *err)
+{
+    const char *text = string_of(directive, "text");
+    if (rc == 0)
+        error_set(err, -EINVAL, "does not trap: \"%s\"", text);
+    if (rc != -EFAULT)
         return FAILED;
-    return PASSED;
+    if (trap_is_of_kind(str_from(text), str_from(error_text(err))))
+        return PASSED;
+    error_wrap(err, "another trap than \"%s\"", text);
+    return FAILED;
 }
 
 static enum verdict run_uninstantiable(struct wast_file *f, const json_t *directive,
                                        struct error *why)
 {
-    struct wast_executor *executor = f->run->executor;
     if (run_valid(f, directive, why) == FAILED)
         return FAILED;
-    if (!executor || !executor->instantiate)
-        return skip(why, "execution");
-    BUF(bytes, WAST_FILE_BYTES_MAX);
-    if (read_binary(f, string_of(directive, "filename"), &bytes, why) < 0)
-        return FAILED;
-    if (executor->instantiate(executor, buf_str(&bytes), NULL, why) == -EFAULT)
-        return PASSED;
-    error_set(why, -EINVAL, "instantiation does not trap");
-    return FAILED;
+    return trapped(instantiate(f, string_of(directive, "filename"), NULL, why), directive, why);
 }
 
 static enum verdict refused(struct wast_file *f, const json_t *directive, bool is_decoded_only,
@@ -191,55 +200,30 @@ static enum verdict run_malformed(struct wast_file *f, const json_t *directive, 
     return refused(f, directive, true, why);
 }
 
-static int invoke(struct wast_file *f, const json_t *directive, json_t **results, struct error *why)
+static int invoke(struct wast_file *f, const json_t *directive, const json_t *expected,
+                  struct error *why)
 {
     struct wast_executor *executor = f->run->executor;
-    return executor->invoke(executor, json_object_get(directive, "action"), results, why);
-}
-
-static bool can_invoke(const struct wast_file *f)
-{
-    return f->run->executor && f->run->executor->invoke;
+    const char *file = TAKE(f->deferred);
+    int rc = file ? instantiate(f, file, NULL, why) : 0;
+    return rc < 0 ? rc
+                  : executor->invoke(executor, json_object_get(directive, "action"), expected, why);
 }
 
 static enum verdict run_action(struct wast_file *f, const json_t *directive, struct error *why)
 {
-    if (!can_invoke(f))
-        return skip(why, "execution");
-    json_t *results = NULL;
-    int rc = invoke(f, directive, &results, why);
-    json_decref(results);
-    return rc < 0 ? FAILED : PASSED;
+    return invoke(f, directive, NULL, why) < 0 ? FAILED : PASSED;
 }
 
 static enum verdict run_return(struct wast_file *f, const json_t *directive, struct error *why)
 {
-    if (!can_invoke(f))
-        return skip(why, "execution");
-    json_t *results = NULL;
-    if (invoke(f, directive, &results, why) < 0)
-        return FAILED;
-    bool same = json_equal(results, json_object_get(directive, "expected"));
-    if (!same) {
-        _cleanup_(mem_freep) char *got = json_dumps(results, JSON_COMPACT);
-        error_set(why, -EINVAL, "returns %s", got ? got : "nothing");
-    }
-    json_decref(results);
-    return same ? PASSED : FAILED;
+    const json_t *expected = json_object_get(directive, "expected");
+    return invoke(f, directive, expected, why) < 0 ? FAILED : PASSED;
 }
 
 static enum verdict run_trap(struct wast_file *f, const json_t *directive, struct error *why)
 {
-    if (!can_invoke(f))
-        return skip(why, "execution");
-    json_t *results = NULL;
-    int rc = invoke(f, directive, &results, why);
-    json_decref(results);
-    if (rc == -EFAULT)
-        return PASSED;
-    if (rc == 0)
-        error_set(why, -EINVAL, "does not trap: \"%s\"", string_of(directive, "text"));
-    return FAILED;
+    return trapped(invoke(f, directive, NULL, why), directive, why);
 }
 
 static const struct {
@@ -290,10 +274,32 @@ static void report(struct wast_file *f, const json_t *directive, uint32_t line, 
     f->totals.failed++;
 }
 
+static uint32_t line_of(const json_t *directive)
+{
+    return (uint32_t)json_integer_value(json_object_get(directive, "line"));
+}
+
+static char watched[512];
+
+static void give_up(int signal)
+{
+    ssize_t written = write(STDOUT_FILENO, watched, strlen(watched));
+    _exit(written < 0 ? 2 : 1);
+}
+
+static void watch(const struct wast_file *f, const json_t *directive)
+{
+    fflush(stdout);
+    snprintf(watched, sizeof(watched), "# %.*s:%u: hangs\nnot ok %.*s\nBail out!\n",
+             STR_ARG(f->path), line_of(directive), STR_ARG(f->path));
+    signal(SIGALRM, give_up);
+    alarm(WAST_DIRECTIVE_SECONDS_MAX);
+}
+
 static void judge(struct wast_file *f, const json_t *directive)
 {
     ERROR(why);
-    uint32_t line = (uint32_t)json_integer_value(json_object_get(directive, "line"));
+    uint32_t line = line_of(directive);
     struct wast_expectation *expected = expectation_of(f, line);
     if (expected && expected->is_skip) {
         expected->is_met = true;
@@ -336,6 +342,7 @@ struct wast_totals wast_run_file(struct wast_run *run, const char *path)
     struct wast_file f = {.run = run, .path = str_sub(whole, 0, whole.len - strlen(".json"))};
     f.folder = str_sub(whole, 0, (size_t)(str_rfind_char(whole, '/') + 1));
     f.features = features_of(f.path);
+    f.no_instances = str_find(whole, STR("wasm-tools-component/")) >= 0;
     json_error_t error;
     json_t *json = json_load_file(path, JSON_ALLOW_NUL, &error);
     const json_t *commands = json_object_get(json, "commands");
@@ -343,10 +350,12 @@ struct wast_totals wast_run_file(struct wast_run *run, const char *path)
         printf("# %s: %s\n", path, json ? "no list of commands" : error.text);
         f.totals.failed++;
     }
-    if (run->executor && run->executor->reset)
-        run->executor->reset(run->executor);
-    for (size_t i = 0; i < json_array_size(commands); i++)
+    run->executor->reset(run->executor);
+    for (size_t i = 0; i < json_array_size(commands); i++) {
+        watch(&f, json_array_get(commands, i));
         judge(&f, json_array_get(commands, i));
+    }
+    alarm(0);
     map_done(&f.definitions);
     json_decref(json);
     run->totals.passed += f.totals.passed;

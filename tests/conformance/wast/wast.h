@@ -7,23 +7,23 @@
 
 #include "base/error.h"
 
+struct core_code;
+
 #define WAST_FILE_BYTES_MAX ((size_t)64 << 20)
 
-// Runs what the directives instantiate and call. Without one, directives that need it are skipped
-// with the reason "execution". A failing function fills `err`; a trap is not a failure.
+// Runs what the directives instantiate and call. A failing function fills `err`.
 struct wast_executor {
     // Forgets all instances: a new file begins.
     void (*reset)(struct wast_executor *executor);
-    // Instantiates a component or core module without host imports and makes it the current
-    // instance, called `name` when that is not NULL. -EFAULT when instantiation traps.
+    // Instantiates a component without host imports and makes it the current instance, called
+    // `name` when that is not NULL. -EFAULT when instantiation traps.
     int (*instantiate)(struct wast_executor *executor, struct str bytes, const char *name,
                        struct error *err);
     // Performs {"type": "invoke", "field": NAME, "args": [...]} on the current instance (or
-    // "module": NAME). -EFAULT when it traps; otherwise *results is a new array.
-    int (*invoke)(struct wast_executor *executor, const json_t *action, json_t **results,
+    // "module": NAME). -EFAULT when it traps, and when its results differ from `expected` (NULL:
+    // not compared) another code.
+    int (*invoke)(struct wast_executor *executor, const json_t *action, const json_t *expected,
                   struct error *err);
-    // Validates the bodies of a core module's functions.
-    int (*validate_core)(struct wast_executor *executor, struct str bytes, struct error *err);
 };
 
 struct wast_totals {
@@ -52,10 +52,12 @@ void wast_expectations_done(struct wast_expectations *expectations);
 
 struct wast_run {
     struct wast_expectations expectations;
-    struct wast_executor *executor; // NULL: none
+    struct wast_executor *executor;
+    struct core_code *core_code;
     struct wast_totals totals;
-    bool no_instances; // valid components of this suite need not be instantiable
 };
 
-// Runs one JSON file and prints failing directives; returns its totals.
+// Runs one JSON file and prints failing directives; returns its totals. A directive that takes
+// longer than WAST_DIRECTIVE_SECONDS_MAX ends the program with a message that names it.
+#define WAST_DIRECTIVE_SECONDS_MAX 60
 struct wast_totals wast_run_file(struct wast_run *run, const char *path);
