@@ -5,29 +5,7 @@
 #include "component/core_type.h"
 #include "component/decode.h"
 
-// What follows the opcode.
-enum operand_form {
-    FORM_NONE,
-    FORM_TYPE,
-    FORM_TYPE_OPTIONS,
-    FORM_TYPE_FLAG,
-    FORM_FLAG,
-    FORM_FLAG_MEMORY,
-    FORM_OPTIONS,
-    FORM_RESULT_OPTIONS,
-    FORM_CONTEXT,
-    FORM_LIFT,
-    FORM_LOWER,
-    FORM_CORE_TYPE_TABLE,
-    FORM_FLAG_CORE_TYPE,
-    FORM_FLAG_CORE_TYPE_TABLE,
-};
-
-static const struct {
-    const char *name;
-    uint8_t op;
-    uint8_t form;
-} canons[] = {
+static const struct canon_form canons[] = {
     [CANON_LIFT] = {"lift", 0x00, FORM_LIFT},
     [CANON_LOWER] = {"lower", 0x01, FORM_LOWER},
     [CANON_RESOURCE_NEW] = {"resource.new", 0x02, FORM_TYPE},
@@ -77,6 +55,11 @@ static const struct {
     [CANON_THREAD_AVAILABLE_PARALLELISM] = {"thread.available-parallelism", 0x42, FORM_FLAG},
 };
 static_assert(ARRAY_LEN(canons) == CANON_KIND_COUNT, "one row a canonical definition");
+
+const struct canon_form *canon_form(enum canon_kind kind)
+{
+    return &canons[kind];
+}
 
 const char *canon_kind_name(enum canon_kind kind)
 {
@@ -165,9 +148,9 @@ static void decode_task_return(struct decoder *d, struct canon_def *def)
     decode_options(d, &def->options);
 }
 
-static void decode_operands(struct decoder *d, struct canon_def *def, uint8_t form)
+static void decode_operands(struct decoder *d, struct canon_def *def, enum operand_form form)
 {
-    switch ((enum operand_form)form) {
+    switch (form) {
     case FORM_NONE:
         break;
     case FORM_TYPE:

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "component/writer.h"
+
+void writer_init(struct writer *w, size_t bytes_max)
+{
+    *w = (struct writer){.bytes = BUF_INIT(bytes_max)};
+}
+
+void writer_done(struct writer *w)
+{
+    buf_done(&w->bytes);
+}
+
+void writer_bytes(struct writer *w, struct str bytes)
+{
+    if (!w->full && buf_add_str(&w->bytes, bytes) < 0)
+        w->full = true;
+}
+
+void writer_u8(struct writer *w, uint8_t byte)
+{
+    writer_bytes(w, str_of((const char *)&byte, 1));
+}
+
+void writer_u64(struct writer *w, uint64_t value)
+{
+    for (; value >= 0x80; value >>= 7)
+        writer_u8(w, (uint8_t)(value | 0x80));
+    writer_u8(w, (uint8_t)value);
+}
+
+void writer_u32(struct writer *w, uint32_t value)
+{
+    writer_u64(w, value);
+}
+
+void writer_signed(struct writer *w, int64_t value)
+{
+    // The last byte's bit 6 is the sign.
+    while (value < -0x40 || value >= 0x40) {
+        writer_u8(w, (uint8_t)((value & 0x7f) | 0x80));
+        value >>= 7;
+    }
+    writer_u8(w, (uint8_t)(value & 0x7f));
+}
+
+void writer_name(struct writer *w, struct str name)
+{
+    writer_u64(w, name.len);
+    writer_bytes(w, name);
+}
+
+void writer_section(struct writer *w, uint8_t id, struct str content)
+{
+    writer_u8(w, id);
+    writer_name(w, content);
+}
