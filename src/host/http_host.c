@@ -52,6 +52,7 @@ struct http_host {
     uint32_t worker_count;
     uint64_t drain_ms;
     char *url;
+    struct https *https; // on the first worker's loop; NULL: plain HTTP
 };
 
 // ---- requests
@@ -171,19 +172,55 @@ static void *run_worker(void *arg)
     return NULL;
 }
 
-static int open_worker(struct worker *worker, const char *address, struct error *err)
+static void renew_tls(void *arg)
 {
+    struct worker *worker = arg;
+    struct tls_context *context = https_context(worker->host->https);
+    http_server_set_tls(worker->server, context);
+    tls_context_unref(context);
+}
+
+static void tls_changed(void *user)
+{
+    struct http_host *host = user;
+    for (uint32_t i = 0; i < host->worker_count; i++)
+        loop_post(host->workers[i].loop, renew_tls, &host->workers[i]);
+}
+
+static void on_tls_failure(enum tls_failure kind, const char *reason, void *user)
+{
+    struct worker *worker = user;
+    https_handshake_failed(worker->host->https, kind, reason);
+}
+
+static int open_server(struct worker *worker, const char *address, struct error *err)
+{
+    struct https *https = worker->host->https;
+    struct tls_context *tls = https ? https_context(https) : NULL;
+    struct http_server_options options = {
+        .address = address,
+        .tls = tls,
+        .on_request = on_request,
+        .on_tls_failure = on_tls_failure,
+        .user = worker,
+    };
+    int rc = http_server_new(worker->loop, &options, &worker->server, err);
+    tls_context_unref(tls);
+    return rc;
+}
+
+static int open_worker(struct worker *worker, const struct http_host_options *options,
+                       const char *address, struct error *err)
+{
+    struct http_host *host = worker->host;
     int rc = loop_new(&worker->loop, err);
+    if (rc == 0 && options->tls.certificate && !host->https)
+        rc = https_new(worker->loop, &options->tls, tls_changed, host, &host->https, err);
     if (rc < 0)
         return rc;
     worker->executor = executor_new(worker->host->engine, worker->loop);
     worker->client = http_client_new(worker->loop, &(struct http_client_options){0});
-    struct http_server_options options = {
-        .address = address,
-        .on_request = on_request,
-        .user = worker,
-    };
-    return http_server_new(worker->loop, &options, &worker->server, err);
+    return open_server(worker, address, err);
 }
 
 static void close_worker(struct worker *worker)
@@ -203,6 +240,8 @@ static void close_worker(struct worker *worker)
         free(request);
     }
     lease_release(worker->current);
+    if (worker == worker->host->workers)
+        https_free(TAKE(worker->host->https));
     if (worker->loop)
         loop_free(worker->loop);
 }
@@ -233,20 +272,20 @@ static int check_address(const char *text, struct error *err)
 }
 
 // All workers listen on one address; the kernel spreads connections over them.
-static int open_workers(struct http_host *host, const char *address, uint32_t count,
-                        struct error *err)
+static int open_workers(struct http_host *host, const struct http_host_options *options,
+                        uint32_t count, struct error *err)
 {
-    _cleanup_(mem_freep) char *bound = mem_strdup(address);
+    _cleanup_(mem_freep) char *bound = mem_strdup(options->address);
     for (uint32_t i = 0; i < count; i++) {
         struct worker *worker = &host->workers[host->worker_count++];
         worker->host = host;
-        int rc = open_worker(worker, bound, err);
+        int rc = open_worker(worker, options, bound, err);
         if (rc < 0)
             return rc;
         free(bound);
         bound = mem_strdup(http_server_address(worker->server));
     }
-    host->url = mem_printf("http://%s", bound);
+    host->url = mem_printf("%s://%s", host->https ? "https" : "http", bound);
     return 0;
 }
 
@@ -278,7 +317,7 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->workers = mem_zalloc(count * sizeof(*host->workers));
     int rc = check_address(options->address, err);
     if (rc == 0)
-        rc = open_workers(host, options->address, count, err);
+        rc = open_workers(host, options, count, err);
     if (rc < 0) {
         free_host(host);
         return rc;
@@ -316,6 +355,12 @@ void http_host_swap(struct http_host *host, struct workload *workload)
         *swap = (struct swap){&host->workers[i], lease_new(workload)};
         loop_post(host->workers[i].loop, do_swap, swap);
     }
+}
+
+void http_host_reload(struct http_host *host)
+{
+    if (host->https)
+        https_reload(host->https);
 }
 
 static void drained(void *user)

@@ -4,6 +4,7 @@
 // request ends on the one it began with.
 #pragma once
 
+#include "host/https.h"
 #include "host/workload.h"
 
 struct http_host;
@@ -11,7 +12,10 @@ struct http_host;
 struct http_host_options {
     const char *address; // "127.0.0.1:8000", "[::1]:0"; port 0 takes a free one
     uint32_t workers;    // 0: as many as CPUs may be used
-    uint64_t drain_ms;   // how long requests may go on after http_host_stop(); 0: the default
+    // HTTPS when a certificate is named. The files are watched; a replaced certificate serves new
+    // connections while running ones keep theirs.
+    struct https_files tls;
+    uint64_t drain_ms; // how long requests may go on after http_host_stop(); 0: the default
 };
 #define HTTP_HOST_WORKERS_MAX      256u
 #define HTTP_HOST_DRAIN_MS_DEFAULT 10000u
@@ -20,11 +24,14 @@ struct http_host_options {
 _must_use_ int http_host_start(struct engine *engine, const struct http_host_options *options,
                                struct workload *workload, struct http_host **out,
                                struct error *err);
-// "http://127.0.0.1:8000"
+// "http://127.0.0.1:8000" or "https://..."
 const char *http_host_url(const struct http_host *host);
 
 // New requests go to `workload` from now on. Thread-safe.
 void http_host_swap(struct http_host *host, struct workload *workload);
+
+// Reads the TLS files again now. No effect without TLS. Thread-safe.
+void http_host_reload(struct http_host *host);
 
 // Stops accepting, lets running requests end within the drain time, joins the workers, frees.
 void http_host_stop(struct http_host *host);

@@ -42,6 +42,9 @@ struct http_server_options {
     void *user;
 };
 
+// The protocols to offer to TLS clients, as tls_server_options.alpn.
+#define HTTP_SERVER_ALPN STR("\x08http/1.1")
+
 #define HTTP_SERVER_CONNECTIONS_MAX      16384u
 #define HTTP_SERVER_PIPELINED_MAX        16u
 #define HTTP_SERVER_OUTPUT_BYTES_MAX     ((uint32_t)64 * 1024)

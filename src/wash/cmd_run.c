@@ -11,6 +11,9 @@
 struct run_options {
     const char *addr;
     const char *invoke;
+    const char *tls_cert_path;
+    const char *tls_key_path;
+    const char *tls_ca_path;
     struct text_list env;
     struct text_list dirs;
     struct text_list allow_hosts;
@@ -48,6 +51,16 @@ static const struct option options[] = {
      "wall time of one request or command\n"
      "(default 600s for requests, none for commands)",
      FIELD(timeout_ms)},
+    {"tls-ca-path", 0, OPTION_TEXT, "FILE",
+     "issuers (PEM) of client certificates; clients that show\n"
+     "none of theirs are refused",
+     FIELD(tls_ca_path)},
+    {"tls-cert-path", 0, OPTION_TEXT, "FILE",
+     "serve HTTPS with this certificate chain (PEM); read again\n"
+     "when the file changes",
+     FIELD(tls_cert_path)},
+    {"tls-key-path", 0, OPTION_TEXT, "FILE", "the certificate's private key (PEM)",
+     FIELD(tls_key_path)},
     {"workers", 0, OPTION_COUNT, "N", "threads that serve HTTP (default: the CPUs)",
      FIELD(workers)},
 };
@@ -138,11 +151,37 @@ static int make_settings(struct settings *settings, const struct run_options *ru
     return 0;
 }
 
+// A certificate alone would mean plain HTTP to the one, HTTPS to the other.
+static int check_tls(const struct run_options *run, struct error *err)
+{
+    if (!run->tls_cert_path == !run->tls_key_path && (run->tls_cert_path || !run->tls_ca_path))
+        return 0;
+    return error_set(err, -EINVAL, "`%s` needs %s",
+                     run->tls_cert_path  ? "--tls-cert-path"
+                     : run->tls_key_path ? "--tls-key-path"
+                                         : "--tls-ca-path",
+                     run->tls_cert_path ? "`--tls-key-path`" : "`--tls-cert-path`");
+}
+
+// Until SIGINT or SIGTERM; SIGHUP reads the TLS files again.
+static void wait_for_end(struct http_host *host, const sigset_t *signals)
+{
+    int signum = 0;
+    while (sigwait(signals, &signum) == 0 && signum == SIGHUP)
+        http_host_reload(host);
+}
+
 static int serve(struct engine *engine, const struct run_options *run, struct workload *workload,
                  struct error *err)
 {
+    int rc = check_tls(run, err);
+    if (rc < 0)
+        return rc;
     sigset_t signals;
     sigemptyset(&signals);
+    // At a terminal SIGHUP says that it was closed.
+    if (run->tls_cert_path && !isatty(STDERR_FILENO))
+        sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
     // Before the workers start, so that only this thread takes them.
@@ -151,13 +190,13 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
     struct http_host_options host_options = {
         .address = run->addr ? run->addr : "127.0.0.1:8000",
         .workers = (uint32_t)MIN(run->workers, (uint64_t)HTTP_HOST_WORKERS_MAX),
+        .tls = {run->tls_cert_path, run->tls_key_path, run->tls_ca_path},
     };
-    int rc = http_host_start(engine, &host_options, workload, &host, err);
+    rc = http_host_start(engine, &host_options, workload, &host, err);
     if (rc < 0)
         return rc;
     fprintf(stderr, "serving on %s\n", http_host_url(host));
-    int signum;
-    sigwait(&signals, &signum);
+    wait_for_end(host, &signals);
     // A second signal ends the process at once.
     pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
     http_host_stop(host);

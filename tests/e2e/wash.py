@@ -74,6 +74,7 @@ def run(*args, stdin=b"", timeout=120, cwd=None, env=None):
 
 class Server:
     """`wash run` of an HTTP component on a free port, until the end of the with block."""
+    scheme = "http"
 
     def __init__(self, path, *options):
         self.log = tempfile.TemporaryFile()
@@ -85,7 +86,7 @@ class Server:
         end = time.monotonic() + 120
         while time.monotonic() < end and self.proc.poll() is None:
             for line in self.output().splitlines():
-                if line.startswith("serving on http://"):
+                if line.startswith(f"serving on {self.scheme}://"):
                     return int(line.rsplit(":", 1)[1])
             time.sleep(0.02)
         raise AssertionError("wash does not serve: " + self.output())
