@@ -3,6 +3,7 @@
 // the order of the file, with indices as written and checked against the index spaces.
 #pragma once
 
+#include "component/canon_kind.h"
 #include "component/component.h"
 #include "component/core_module.h"
 #include "component/reader.h"
