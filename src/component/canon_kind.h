@@ -2,6 +2,8 @@
 // Kinds of canonical definitions (Binary.md "Canonical Definitions").
 #pragma once
 
+#include <stdint.h>
+
 enum canon_kind {
     CANON_LIFT,
     CANON_LOWER,
@@ -52,34 +54,6 @@ enum canon_kind {
     CANON_THREAD_SPAWN_INDIRECT,
     CANON_THREAD_AVAILABLE_PARALLELISM,
 };
-#define CANON_KIND_COUNT (CANON_THREAD_AVAILABLE_PARALLELISM + 1)
-
-// What follows the opcode of a canonical definition.
-enum operand_form {
-    FORM_NONE,
-    FORM_TYPE,
-    FORM_TYPE_OPTIONS,
-    FORM_TYPE_FLAG,
-    FORM_FLAG,
-    FORM_FLAG_MEMORY,
-    FORM_OPTIONS,
-    FORM_RESULT_OPTIONS,
-    FORM_CONTEXT,
-    FORM_LIFT,
-    FORM_LOWER,
-    FORM_CORE_TYPE_TABLE,
-    FORM_FLAG_CORE_TYPE,
-    FORM_FLAG_CORE_TYPE_TABLE,
-};
-
-struct canon_form {
-    const char *name; // "stream.read"
-    uint8_t op;
-    enum operand_form form;
-};
-const struct canon_form *canon_form(enum canon_kind kind);
-
-// "stream.read"
 #define CANON_KIND_COUNT (CANON_THREAD_AVAILABLE_PARALLELISM + 1)
 
 const char *canon_kind_name(enum canon_kind kind); // "stream.read"
