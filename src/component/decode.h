@@ -177,6 +177,31 @@ struct export_def {
 };
 
 
+// What follows the opcode of a canonical definition.
+enum operand_form {
+    FORM_NONE,
+    FORM_TYPE,
+    FORM_TYPE_OPTIONS,
+    FORM_TYPE_FLAG,
+    FORM_FLAG,
+    FORM_FLAG_MEMORY,
+    FORM_OPTIONS,
+    FORM_RESULT_OPTIONS,
+    FORM_CONTEXT,
+    FORM_LIFT,
+    FORM_LOWER,
+    FORM_CORE_TYPE_TABLE,
+    FORM_FLAG_CORE_TYPE,
+    FORM_FLAG_CORE_TYPE_TABLE,
+};
+
+struct canon_form {
+    const char *name; // "stream.read"
+    uint8_t op;
+    enum operand_form form;
+};
+const struct canon_form *canon_form(enum canon_kind kind);
+
 struct canon_def_options {
     uint8_t encoding; // enum string_encoding
     bool is_async;
