@@ -116,3 +116,32 @@ int net_local_address(int fd, struct net_address *out, struct error *err)
     *out = address;
     return 0;
 }
+
+struct net_endpoint net_endpoint_of(const struct net_address *address)
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+    struct net_endpoint endpoint = {0};
+    if (address->storage.ss_family == AF_INET) {
+        const struct sockaddr_in *four = (const struct sockaddr_in *)&address->storage;
+        endpoint.family = 4;
+        endpoint.port = ntohs(four->sin_port);
+        memcpy(endpoint.ip, &four->sin_addr, 4);
+    } else if (address->storage.ss_family == AF_INET6) {
+        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&address->storage;
+        bool is_four = memcmp(&six->sin6_addr, mapped, sizeof(mapped)) == 0;
+        endpoint.family = is_four ? 4 : 6;
+        endpoint.port = ntohs(six->sin6_port);
+        if (is_four)
+            memcpy(endpoint.ip, (const uint8_t *)&six->sin6_addr + sizeof(mapped), 4);
+        else
+            memcpy(endpoint.ip, &six->sin6_addr, 16);
+    }
+    return endpoint;
+}
+
+void net_endpoint_format_ip(const struct net_endpoint *endpoint, char *text, size_t size)
+{
+    int family = endpoint->family == 4 ? AF_INET : AF_INET6;
+    if (endpoint->family == 0 || !inet_ntop(family, endpoint->ip, text, (socklen_t)size))
+        snprintf(text, size, "-");
+}

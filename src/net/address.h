@@ -27,3 +27,15 @@ _must_use_ int net_listen(const struct net_address *address, int backlog, struct
 _must_use_ int net_check_unused(const struct net_address *address, struct error *err);
 // What the socket is bound to.
 _must_use_ int net_local_address(int fd, struct net_address *out, struct error *err);
+
+// An IP address and port in few bytes, for what keeps many. IPv4 addresses mapped into IPv6 are
+// IPv4 ones.
+struct net_endpoint {
+    uint8_t family; // 4, 6; 0: unknown
+    uint8_t ip[16];
+    uint16_t port;
+};
+struct net_endpoint net_endpoint_of(const struct net_address *address);
+// "192.0.2.1", "2001:db8::1"; "-" for an unknown one.
+#define NET_IP_TEXT_BYTES 46
+void net_endpoint_format_ip(const struct net_endpoint *endpoint, char *text, size_t size);
