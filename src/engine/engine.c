@@ -53,6 +53,10 @@ static wasm_config_t *make_config(const struct engine_options *options)
     wasmtime_config_max_wasm_stack_set(config, ENGINE_WASM_STACK_BYTES);
     wasmtime_config_async_stack_size_set(config, ENGINE_FIBER_STACK_BYTES);
     wasmtime_config_wasm_threads_set(config, false);
+#ifdef WASMTIME_FEATURE_GC
+    wasmtime_config_wasm_gc_set(config, false);
+    wasmtime_config_wasm_exceptions_set(config, true);
+#endif
     configure_pool(config, options);
     return config;
 }

@@ -10,8 +10,21 @@ struct core_code {
     wasm_engine_t *engine;
 };
 
-int core_code_validate(struct core_code *core, struct str bytes, struct error *err)
+// Without garbage collection libwasmtime has no exceptions.
+static bool is_known(const struct core_module *module)
 {
+#ifdef WASMTIME_FEATURE_GC
+    return true;
+#else
+    return module->counts[CORE_TAG] == 0;
+#endif
+}
+
+int core_code_validate(struct core_code *core, const struct core_module *module, struct error *err)
+{
+    if (!is_known(module))
+        return 0;
+    struct str bytes = module->bytes;
     wasmtime_error_t *error =
         wasmtime_module_validate(core->engine, (const uint8_t *)bytes.data, bytes.len);
     if (!error)
@@ -31,6 +44,9 @@ struct core_code *core_code_new(void)
     wasmtime_config_wasm_multi_memory_set(config, true);
     wasmtime_config_wasm_memory64_set(config, true);
     wasmtime_config_wasm_threads_set(config, true);
+#ifdef WASMTIME_FEATURE_GC
+    wasmtime_config_wasm_exceptions_set(config, true);
+#endif
     core->engine = wasm_engine_new_with_config(config);
     return core;
 }

@@ -2,10 +2,11 @@
 #pragma once
 
 // Validates the bodies of core modules' functions.
-#include "base/error.h"
+#include "component/core_module.h"
 
 struct core_code;
 
 struct core_code *core_code_new(void);
 void core_code_free(struct core_code *core);
-_must_use_ int core_code_validate(struct core_code *core, struct str bytes, struct error *err);
+_must_use_ int core_code_validate(struct core_code *core, const struct core_module *module,
+                                  struct error *err);

@@ -18,7 +18,7 @@ static const struct {
     {STR_INIT("unaligned"), STR_INIT(" is not aligned to ")},
     {STR_INIT("result not aligned"), STR_INIT(" is not aligned to ")},
     {STR_INIT("out-of-bounds"), STR_INIT(" are outside the memory of ")},
-    {STR_INIT("out of bounds"), STR_INIT(" are outside the memory of ")},
+    {STR_INIT("out of bounds of memory"), STR_INIT(" are outside the memory of ")},
     {STR_INIT("beyond end of memory"), STR_INIT(" are outside the memory of ")},
     {STR_INIT("`unreachable` instruction"), STR_INIT("`unreachable` instruction")},
 };

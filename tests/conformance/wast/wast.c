@@ -34,15 +34,6 @@ static bool is_core_module(struct str bytes)
     return bytes.len >= 8 && bytes.data[6] == 0;
 }
 
-// Modules with tags are left out: libwasmtime is built without exceptions.
-static int validate_core_code(struct wast_file *f, const struct core_module *module,
-                              struct error *err)
-{
-    if (module->counts[CORE_TAG] > 0)
-        return 0;
-    return core_code_validate(f->run->core_code, module->bytes, err);
-}
-
 static int validate_nested_code(struct wast_file *f, const struct component *component,
                                 struct error *err)
 {
@@ -50,7 +41,7 @@ static int validate_nested_code(struct wast_file *f, const struct component *com
     for (uint32_t i = 0; i < component->def_count && rc == 0; i++) {
         const struct definition *def = &component->defs[i];
         if (def->kind == DEF_CORE_MODULE)
-            rc = validate_core_code(f, def->module, err);
+            rc = core_code_validate(f->run->core_code, def->module, err);
         else if (def->kind == DEF_COMPONENT)
             rc = validate_nested_code(f, def->component, err);
     }
@@ -63,7 +54,7 @@ static int check_core(struct wast_file *f, struct str bytes, struct error *err)
     struct core_module module;
     int rc = core_module_decode(bytes, 0, &arena, &module, err);
     if (rc == 0)
-        rc = validate_core_code(f, &module, err);
+        rc = core_code_validate(f->run->core_code, &module, err);
     arena_done(&arena);
     return rc;
 }
