@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // One connection: its states, and when it reads.
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 #include <errno.h>
 #include <sys/socket.h>
@@ -24,6 +24,8 @@ void connection_destroy(struct connection *connection)
         connection->gone = true;
         exchange_tell_closed(&connection->exchange);
     }
+    if (connection->h2)
+        h2_free(connection);
     connection->state = CONNECTION_CLOSED;
     loop_defer_cancel(connection->server->loop, &connection->defer);
     deadline_clear(&connection->wait);
@@ -165,11 +167,28 @@ static bool wait_for_rest_of_head(struct connection *connection)
     return false;
 }
 
+// RFC 9113 section 3.3: a client that knows begins with the preface. No request of HTTP/1 does.
+static enum h2_preface look_for_h2(const struct connection *connection)
+{
+    const struct input *input = &connection->input;
+    if (connection->spoke_h1)
+        return H2_PREFACE_NONE;
+    return h2_preface_look(str_of(input->data + input->start, unused_input(connection)));
+}
+
 static bool step_head(struct connection *connection)
 {
     struct http_server *server = connection->server;
     if (unused_input(connection) == 0)
         return rest_between_requests(connection);
+    enum h2_preface preface = look_for_h2(connection);
+    if (preface == H2_PREFACE_PART)
+        return wait_for_rest_of_head(connection);
+    if (preface == H2_PREFACE_WHOLE) {
+        h2_open(connection);
+        return true;
+    }
+    connection->spoke_h1 = true;
     // Answers that the peer does not take must not pile up.
     if (output_budget(connection) == 0)
         return false;
@@ -275,6 +294,8 @@ static bool step(struct connection *connection)
         return step_head(connection);
     case CONNECTION_EXCHANGE:
         return step_exchange(connection);
+    case CONNECTION_H2:
+        return h2_step(connection);
     case CONNECTION_DISCARD:
         return step_discard(connection);
     case CONNECTION_FLUSH:
@@ -304,6 +325,8 @@ static bool wants_input(const struct connection *connection)
         if (!connection->exchange.body.done)
             return connection->exchange.body.waiting;
         return !connection->input.data || connection->input.end < connection->input.cap;
+    case CONNECTION_H2:
+        return h2_wants_input(connection);
     case CONNECTION_DISCARD:
     case CONNECTION_FLUSH:
     case CONNECTION_LINGER:
@@ -362,6 +385,9 @@ static void on_input(struct connection *connection)
             deadline_clear(&connection->wait);
             connection->exchange.readable_due = true;
         }
+        break;
+    case CONNECTION_H2:
+        h2_input(connection);
         break;
     case CONNECTION_DISCARD:
         deadline_clear(&connection->wait);
@@ -452,6 +478,10 @@ static bool is_idle(const struct connection *connection)
 
 void connection_close_idle(struct connection *connection)
 {
+    if (connection->state == CONNECTION_H2) {
+        h2_drain(connection);
+        return;
+    }
     if (connection->working || !is_idle(connection))
         return;
     deadline_clear(&connection->wait);
@@ -462,6 +492,11 @@ void connection_close_idle(struct connection *connection)
 void connection_expired(struct connection *connection, enum deadline_kind kind)
 {
     struct request_body *body = &connection->exchange.body;
+    if (connection->state == CONNECTION_H2 && kind != DEADLINE_WRITE) {
+        h2_expired(connection);
+        connection_work(connection);
+        return;
+    }
     switch (kind) {
     case DEADLINE_OPENING:
         opening_expired(connection);
@@ -486,6 +521,9 @@ void connection_expired(struct connection *connection, enum deadline_kind kind)
         connection->gone = true;
         break;
     case DEADLINE_NONE:
+    case DEADLINE_STREAM_BODY:
+    case DEADLINE_STREAM_LINGER:
+    case DEADLINE_STREAM_WRITE:
     case DEADLINE_COUNT:
         break;
     }

@@ -29,6 +29,12 @@ void input_release(struct connection *connection, struct input *input)
     *input = (struct input){0};
 }
 
+void input_take(struct connection *connection, size_t size)
+{
+    if (!connection->input.data)
+        connection->input = take_input(connection->server, size);
+}
+
 void input_to_idle(struct connection *connection)
 {
     input_release(connection, &connection->input);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What comes before the first request: the TLS handshake.
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 #include <errno.h>
 
@@ -29,6 +29,11 @@ static void opened(struct connection *connection)
     counts->tls_handshakes++;
     counts->tls_resumed += tls_is_resumed(connection->stream.tls);
     deadline_clear(&connection->wait);
+    if (str_is(tls_alpn_selected(connection->stream.tls), "h2")) {
+        h2_open(connection);
+        h2_input(connection);
+        return;
+    }
     connection->state = CONNECTION_HEAD;
     // The first request often came with the end of the handshake.
     (void)input_fill(connection);

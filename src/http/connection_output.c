@@ -3,6 +3,7 @@
 // go to the kernel from where they are.
 #include "http/server_impl.h"
 
+#include <assert.h>
 #include <errno.h>
 
 size_t output_unsent(const struct connection *connection)
@@ -112,12 +113,31 @@ static void after_progress(struct connection *connection, bool progress)
     }
 }
 
-int output_send(struct connection *connection, struct str data, struct str tail)
+// What the kernel did not take of the parts.
+static int keep_rest(struct connection *connection, const struct str *parts, size_t count,
+                     size_t taken)
 {
-    size_t taken = 0;
+    int rc = 0;
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        size_t skip = MIN(taken, parts[i].len);
+        taken -= skip;
+        if (skip < parts[i].len)
+            rc = output_add(connection, str_from_index(parts[i], skip));
+    }
+    return rc;
+}
+
+int output_send_parts(struct connection *connection, const struct str *parts, size_t count)
+{
+    struct iovec all[1 + OUTPUT_PARTS_MAX] = {part_of(waiting(connection))};
+    size_t taken = 0, len = 0;
+    assert(count <= OUTPUT_PARTS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        all[1 + i] = part_of(parts[i]);
+        len += parts[i].len;
+    }
     if (!connection->blocked) {
-        struct iovec parts[] = {part_of(waiting(connection)), part_of(data), part_of(tail)};
-        taken = send_parts(connection, parts, ARRAY_LEN(parts));
+        taken = send_parts(connection, all, 1 + count);
         bool progress = taken > 0;
         taken = sent_from_buffer(connection, taken);
         if (connection->gone) {
@@ -125,13 +145,16 @@ int output_send(struct connection *connection, struct str data, struct str tail)
             return -EPIPE;
         }
         // A short count tells that the kernel is full as well.
-        connection->blocked |= taken < data.len + tail.len;
+        connection->blocked |= taken < len;
         after_progress(connection, progress);
     }
-    int rc = output_add(connection, str_from_index(data, taken));
-    if (rc == 0)
-        rc = output_add(connection, str_from_index(tail, taken > data.len ? taken - data.len : 0));
-    return rc;
+    return keep_rest(connection, parts, count, taken);
+}
+
+int output_send(struct connection *connection, struct str data, struct str tail)
+{
+    const struct str parts[] = {data, tail};
+    return output_send_parts(connection, parts, ARRAY_LEN(parts));
 }
 
 void output_flush(struct connection *connection)

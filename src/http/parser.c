@@ -89,7 +89,7 @@ static enum known_field known_field(const char *name, size_t len)
 
 // What may not come in trailers: framing, routing, authentication, request modifiers, content
 // format (RFC 9110 section 6.5.1).
-static bool forbidden_in_trailers(struct str name)
+bool http_forbidden_in_trailers(struct str name)
 {
     static const struct str names[] = {
         STR_INIT("age"),
@@ -252,7 +252,7 @@ static enum http_fault field_line(struct http_parser *parser, char *line, const 
         return HTTP_FAULT_FIELD_VALUE;
     if (parser->state == HTTP_PARSER_FIELDS)
         return take_field(parser, name, value);
-    return forbidden_in_trailers(name) ? HTTP_FAULT_NONE : store_field(parser, name, value);
+    return http_forbidden_in_trailers(name) ? HTTP_FAULT_NONE : store_field(parser, name, value);
 }
 
 // RFC 9112 section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.

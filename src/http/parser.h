@@ -99,5 +99,7 @@ void http_parser_moved(struct http_parser *parser, const char *from, const char 
 // Parts of the parser, with tests of their own.
 // host[:port] of RFC 9110 section 7.2, not empty.
 bool http_authority_valid(struct str authority);
+// Fields that may not be in trailers (RFC 9110 section 6.5.1); `name` in lower case.
+bool http_forbidden_in_trailers(struct str name);
 // Takes raw_target apart (RFC 9112 section 3.2).
 enum http_fault http_parser_take_target(struct http_parser *parser);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -186,6 +186,9 @@ static void fill_defaults(struct http_server_options *options)
         {&options->head_bytes_max, HTTP_HEAD_BYTES_MAX},
         {&options->fields_max, HTTP_FIELDS_MAX},
         {&options->output_bytes_max, HTTP_SERVER_OUTPUT_BYTES_MAX},
+        {&options->h2_streams_max, HTTP_SERVER_H2_STREAMS_MAX},
+        {&options->h2_stream_window_bytes, HTTP_SERVER_H2_STREAM_WINDOW_BYTES},
+        {&options->h2_connection_window_bytes, HTTP_SERVER_H2_CONNECTION_WINDOW_BYTES},
         {&options->handshake_timeout_ms, HTTP_SERVER_HANDSHAKE_TIMEOUT_MS},
         {&options->head_timeout_ms, HTTP_SERVER_HEAD_TIMEOUT_MS},
         {&options->idle_timeout_ms, HTTP_SERVER_IDLE_TIMEOUT_MS},
@@ -246,6 +249,8 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     server->input_large.size = INPUT_LARGE_BYTES;
     server->output.size = OUTPUT_BYTES;
     server->fields.size = server->options.fields_max * sizeof(struct http_field);
+    server->h2_heads.size = server->options.fields_max * H2_HEAD_FIELD_BYTES + H2_HEAD_EXTRA_BYTES;
+    server->h2_streams.size = h2_stream_size();
     server->now = loop_now(loop);
     server->drain_defer.callback = on_drained;
     deadlines_init(server);
@@ -275,6 +280,8 @@ void http_server_free(struct http_server *server)
     pool_done(&server->input_large);
     pool_done(&server->output);
     pool_done(&server->fields);
+    pool_done(&server->h2_heads);
+    pool_done(&server->h2_streams);
     tls_context_unref(server->tls);
     free(server->address);
     free(server);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/1.1 server on the thread of one loop.
+// HTTP/1.1 and HTTP/2 server on the thread of one loop.
 //
-// Each worker has a server of its own on the same address (SO_REUSEPORT). A connection serves one
+// Each worker has a server of its own on the same address (SO_REUSEPORT). HTTP/2 is spoken with
+// clients that begin with its preface, or agree on it by ALPN; an upgrade from HTTP/1.1 is ignored,
+// as RFC 9113 has it. Over HTTP/1 a connection serves one
 // request at a time: requests that a client sends ahead wait in its buffer, in order. What is
 // answered within one turn of the loop is written together at its end. An idle connection holds no
 // buffers.
@@ -27,7 +29,12 @@ struct http_server_options {
     uint32_t head_bytes_max;         // more: 431
     uint32_t fields_max;             // headers and trailers together; more: 431
     uint64_t body_bytes_max;         // more: 413, or -EFBIG for the reader; default: no limit
-    uint32_t output_bytes_max;       // unsent, per connection
+    uint32_t output_bytes_max;       // unsent, per connection; over HTTP/2 per stream as well
+
+    uint32_t h2_streams_max; // at once, per connection; more: REFUSED_STREAM
+    // Bodies that nobody reads, per stream and per connection; at most 2^31 - 1.
+    uint32_t h2_stream_window_bytes;
+    uint32_t h2_connection_window_bytes;
 
     uint32_t handshake_timeout_ms; // TLS: from the connection's start
     uint32_t head_timeout_ms;      // from the first byte to the end of the head: 408
@@ -45,14 +52,17 @@ struct http_server_options {
 // The protocols to offer to TLS clients, as tls_server_options.alpn.
 #define HTTP_SERVER_ALPN STR("\x08http/1.1")
 
-#define HTTP_SERVER_CONNECTIONS_MAX      16384u
-#define HTTP_SERVER_PIPELINED_MAX        16u
-#define HTTP_SERVER_OUTPUT_BYTES_MAX     ((uint32_t)64 * 1024)
-#define HTTP_SERVER_HANDSHAKE_TIMEOUT_MS 10000u
-#define HTTP_SERVER_HEAD_TIMEOUT_MS      10000u
-#define HTTP_SERVER_IDLE_TIMEOUT_MS      60000u
-#define HTTP_SERVER_BODY_TIMEOUT_MS      30000u
-#define HTTP_SERVER_WRITE_TIMEOUT_MS     30000u
+#define HTTP_SERVER_CONNECTIONS_MAX            16384u
+#define HTTP_SERVER_PIPELINED_MAX              16u
+#define HTTP_SERVER_OUTPUT_BYTES_MAX           ((uint32_t)64 * 1024)
+#define HTTP_SERVER_H2_STREAMS_MAX             100u
+#define HTTP_SERVER_H2_STREAM_WINDOW_BYTES     ((uint32_t)128 * 1024)
+#define HTTP_SERVER_H2_CONNECTION_WINDOW_BYTES ((uint32_t)1024 * 1024)
+#define HTTP_SERVER_HANDSHAKE_TIMEOUT_MS       10000u
+#define HTTP_SERVER_HEAD_TIMEOUT_MS            10000u
+#define HTTP_SERVER_IDLE_TIMEOUT_MS            60000u
+#define HTTP_SERVER_BODY_TIMEOUT_MS            30000u
+#define HTTP_SERVER_WRITE_TIMEOUT_MS           30000u
 // The rest of a body that nobody read is thrown away up to here to keep the connection.
 #define HTTP_SERVER_DISCARD_BYTES_MAX ((uint64_t)64 * 1024)
 // After the last answer the peer may send this long without being reset.

@@ -18,6 +18,9 @@ enum deadline_kind {
     DEADLINE_BODY,
     DEADLINE_LINGER,
     DEADLINE_WRITE,
+    DEADLINE_STREAM_BODY, // these three belong to streams of HTTP/2
+    DEADLINE_STREAM_LINGER,
+    DEADLINE_STREAM_WRITE,
     DEADLINE_COUNT,
 };
 
@@ -73,6 +76,7 @@ struct http_server {
     struct deadline_list deadlines[DEADLINE_COUNT];
 
     struct pool input_small, input_large, output, fields;
+    struct pool h2_heads, h2_streams;
 
     int64_t date_seconds;
     char date[HTTP_DATE_BYTES];
@@ -143,6 +147,7 @@ enum connection_state {
     CONNECTION_OPENING, // TLS handshake
     CONNECTION_HEAD,    // idle, or part of a head is there
     CONNECTION_EXCHANGE,
+    CONNECTION_H2,
     CONNECTION_DISCARD, // the rest of a body that nobody read
     CONNECTION_FLUSH,   // closes when everything is sent
     CONNECTION_LINGER,  // our side is shut, the peer's bytes are thrown away
@@ -169,6 +174,9 @@ struct connection {
     size_t out_sent;
     bool blocked; // the kernel takes no more
     bool choked;  // the user saw a write budget of 0
+
+    struct h2 *h2; // of CONNECTION_H2
+    bool spoke_h1;
 
     bool eof;  // the peer shut its side
     bool gone; // the connection is broken
@@ -210,6 +218,8 @@ ssize_t input_fill(struct connection *connection);
 // The same without moving what is there.
 ssize_t input_fill_spare(struct connection *connection);
 ssize_t input_throw_away(struct connection *connection);
+// A buffer of at least that size for what comes next, when there is none.
+void input_take(struct connection *connection, size_t size);
 void input_release(struct connection *connection, struct input *input);
 void input_to_idle(struct connection *connection);
 // Room for more of a head. -ENOBUFS over the limit.
@@ -226,6 +236,8 @@ int output_reserve(struct connection *connection, size_t len);
 int output_add(struct connection *connection, struct str data);
 // Sends what waits and `data`, copies the rest.
 int output_send(struct connection *connection, struct str data, struct str tail);
+#define OUTPUT_PARTS_MAX 16u
+int output_send_parts(struct connection *connection, const struct str *parts, size_t count);
 void output_flush(struct connection *connection);
 void output_release(struct connection *connection);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 void deadlines_init(struct http_server *server)
 {
@@ -11,6 +11,9 @@ void deadlines_init(struct http_server *server)
         [DEADLINE_BODY] = options->body_timeout_ms,
         [DEADLINE_LINGER] = HTTP_SERVER_LINGER_TIMEOUT_MS,
         [DEADLINE_WRITE] = options->write_timeout_ms,
+        [DEADLINE_STREAM_BODY] = options->body_timeout_ms,
+        [DEADLINE_STREAM_LINGER] = HTTP_SERVER_LINGER_TIMEOUT_MS,
+        [DEADLINE_STREAM_WRITE] = options->write_timeout_ms,
     };
     for (int kind = 0; kind < DEADLINE_COUNT; kind++) {
         struct deadline_list *list = &server->deadlines[kind];
@@ -47,6 +50,15 @@ static struct connection *owner_of(struct deadline *deadline, enum deadline_kind
                                   : container_of(deadline, struct connection, wait);
 }
 
+static void tell_owner(struct deadline *deadline, enum deadline_kind kind)
+{
+    if (kind == DEADLINE_STREAM_BODY || kind == DEADLINE_STREAM_LINGER ||
+        kind == DEADLINE_STREAM_WRITE)
+        h2_stream_expired(deadline, kind);
+    else
+        connection_expired(owner_of(deadline, kind), kind);
+}
+
 void deadlines_run(struct http_server *server)
 {
     server->now = loop_now(server->loop);
@@ -55,8 +67,7 @@ void deadlines_run(struct http_server *server)
         while (head->next != head && head->next->due <= server->now) {
             struct deadline *deadline = head->next;
             deadline_clear(deadline);
-            connection_expired(owner_of(deadline, (enum deadline_kind)kind),
-                               (enum deadline_kind)kind);
+            tell_owner(deadline, (enum deadline_kind)kind);
         }
     }
 }
