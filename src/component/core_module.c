@@ -166,11 +166,38 @@ static void read_start(struct outline *o)
     o->out->start = reader_index(&o->r, o->out->counts[CORE_FUNC], "function");
 }
 
-static void note_active_element(struct outline *o, uint32_t table)
+// Reads the offset of an active segment: a value past all ends when it is no mere constant.
+static uint64_t read_offset(struct outline *o)
 {
-    o->out->has_active_elements = true;
-    if (table < o->imported[CORE_TABLE])
+    size_t begin = o->r.pos;
+    core_skip_const_expr(&o->r);
+    size_t end = o->r.pos;
+    if (reader_failed(&o->r) || (o->r.data[begin] != 0x41 && o->r.data[begin] != 0x42))
+        return UINT64_MAX;
+    struct reader r = o->r;
+    r.pos = begin + 1;
+    bool is_64 = o->r.data[begin] == 0x42;
+    int64_t value = reader_signed(&r, is_64 ? 64 : 32);
+    if (r.pos + 1 != end) // more than one instruction
+        return UINT64_MAX;
+    return is_64 ? (uint64_t)value : (uint32_t)value;
+}
+
+// An active segment of `count` elements or bytes for a table or memory.
+static void note_active(struct outline *o, enum core_extern_kind kind, uint32_t target,
+                        uint64_t offset, uint64_t count)
+{
+    if (target < o->imported[kind])
         o->out->writes_imports = true;
+    if (target >= o->others[kind].len)
+        return;
+    const struct core_limits *limits = &o->others[kind].items[target].limits;
+    uint64_t room = limits->min;
+    if (kind == CORE_MEMORY && __builtin_mul_overflow(room, 1ull << limits->page_size_log, &room))
+        room = UINT64_MAX;
+    uint64_t end;
+    if (__builtin_add_overflow(offset, count, &end) || end > room)
+        o->out->may_not_fit = true;
 }
 
 // Core specification, "Element Section": bit 0 passive or declarative, bit 1 explicit table or
@@ -183,10 +210,12 @@ static void read_element(struct outline *o)
         reader_fail_at(&o->r, at, "unknown element segment form %u", flags);
         return;
     }
+    uint32_t table = 0;
+    uint64_t offset = 0;
     if (!(flags & 1)) {
-        uint32_t table = flags & 2 ? reader_index(&o->r, o->out->counts[CORE_TABLE], "table") : 0;
-        note_active_element(o, table);
-        core_skip_const_expr(&o->r);
+        table = flags & 2 ? reader_index(&o->r, o->out->counts[CORE_TABLE], "table") : 0;
+        offset = read_offset(o);
+        o->out->has_active_elements = true;
     }
     if (flags & 3) {
         if (flags & 4)
@@ -195,6 +224,8 @@ static void read_element(struct outline *o)
             reader_fail(&o->r, "unknown element kind");
     }
     uint32_t count = reader_count(&o->r, 1, "elements");
+    if (!(flags & 1) && !reader_failed(&o->r))
+        note_active(o, CORE_TABLE, table, offset, count);
     for (uint32_t i = 0; i < count && !reader_failed(&o->r); i++) {
         if (flags & 4)
             core_skip_const_expr(&o->r);
@@ -227,15 +258,16 @@ static void read_data(struct outline *o)
             reader_fail_at(&o->r, at, "unknown data segment form %u", flags);
             return;
         }
+        uint32_t memory = 0;
+        uint64_t offset = 0;
         if (flags != 1) {
-            uint32_t memory =
-                flags == 2 ? reader_index(&o->r, o->out->counts[CORE_MEMORY], "memory") : 0;
-            core_skip_const_expr(&o->r);
+            memory = flags == 2 ? reader_index(&o->r, o->out->counts[CORE_MEMORY], "memory") : 0;
+            offset = read_offset(o);
             o->out->has_active_data = true;
-            if (memory < o->imported[CORE_MEMORY])
-                o->out->writes_imports = true;
         }
-        (void)reader_bytes(&o->r, reader_u32(&o->r));
+        struct str bytes = reader_bytes(&o->r, reader_u32(&o->r));
+        if (flags != 1 && !reader_failed(&o->r))
+            note_active(o, CORE_MEMORY, memory, offset, bytes.len);
     }
 }
 

@@ -97,6 +97,7 @@ struct core_module {
     bool has_active_elements;      // writes a table (own or imported) when instantiated
     bool has_active_data;          // writes a memory (own or imported) when instantiated
     bool writes_imports;           // active segments that target an imported table or memory
+    bool may_not_fit;              // active segments that are not known to fit what they write
 };
 
 // Decodes and checks the outline of a core module; slices refer to `bytes`. The error says the byte

@@ -155,7 +155,8 @@ static int follow_step(struct finish *f, uint32_t index)
 
 static bool has_effects(const struct work_step *step)
 {
-    return step->kind == STEP_CALL || step->module->has_start || step->module->writes_imports;
+    return step->kind == STEP_CALL || step->module->has_start || step->module->writes_imports ||
+           step->module->may_not_fit; // then instantiation may trap
 }
 
 static int mark_export(struct finish *f, struct str interface, const struct export_entry *entry)
