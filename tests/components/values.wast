@@ -1,0 +1,96 @@
+;; SPDX-License-Identifier: Apache-2.0
+;; Values through the host and between components, beyond what the specification's suite has.
+
+(component
+  (type $triple (list u16 3))
+  (type $mixed (tuple $triple (list (option u8) 2) char))
+  (component $Rotate
+    (core module $M
+      (memory (export "memory") 1)
+      (func (export "rotate") (param i32 i32 i32) (result i32)
+        (i32.store16 (i32.const 0) (local.get 1))
+        (i32.store16 (i32.const 2) (local.get 2))
+        (i32.store16 (i32.const 4) (local.get 0))
+        (i32.const 0))
+      (func (export "swap") (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)
+        (i32.store16 (i32.const 16) (local.get 2))
+        (i32.store16 (i32.const 18) (local.get 1))
+        (i32.store16 (i32.const 20) (local.get 0))
+        (i32.store8 (i32.const 22) (local.get 5))
+        (i32.store8 (i32.const 23) (local.get 6))
+        (i32.store8 (i32.const 24) (local.get 3))
+        (i32.store8 (i32.const 25) (local.get 4))
+        (i32.store (i32.const 28) (local.get 7))
+        (i32.const 16)))
+    (core instance $m (instantiate $M))
+    (func (export "rotate") (param "x" $triple) (result $triple)
+      (canon lift (core func $m "rotate") (memory (core memory $m "memory"))))
+    (func (export "swap") (param "x" $mixed) (result $mixed)
+      (canon lift (core func $m "swap") (memory (core memory $m "memory")))))
+  (instance $rotate (instantiate $Rotate))
+  (component $Twice
+    (import "rotate" (func $rotate (param "x" $triple) (result $triple)))
+    (core module $Memory (memory (export "memory") 1))
+    (core instance $memory (instantiate $Memory))
+    (core func $rotate' (canon lower (func $rotate) (memory (core memory $memory "memory"))))
+    (core module $M
+      (import "" "memory" (memory 1))
+      (import "" "rotate" (func $rotate (param i32 i32 i32 i32)))
+      (func (export "twice") (param i32 i32 i32) (result i32)
+        (call $rotate (local.get 0) (local.get 1) (local.get 2) (i32.const 8))
+        (call $rotate (i32.load16_u (i32.const 8)) (i32.load16_u (i32.const 10))
+          (i32.load16_u (i32.const 12)) (i32.const 64))
+        (i32.const 64)))
+    (core instance $m (instantiate $M (with "" (instance
+      (export "memory" (memory $memory "memory")) (export "rotate" (func $rotate'))))))
+    (func (export "twice") (param "x" $triple) (result $triple)
+      (canon lift (core func $m "twice") (memory (core memory $memory "memory")))))
+  (instance $twice (instantiate $Twice (with "rotate" (func $rotate "rotate"))))
+  (export "rotate" (func $rotate "rotate"))
+  (export "swap" (func $rotate "swap"))
+  (export "twice" (func $twice "twice")))
+(assert_return (invoke "rotate" (list.const (u16.const 1) (u16.const 2) (u16.const 3)))
+  (list.const (u16.const 2) (u16.const 3) (u16.const 1)))
+(assert_return (invoke "twice" (list.const (u16.const 1) (u16.const 2) (u16.const 3)))
+  (list.const (u16.const 3) (u16.const 1) (u16.const 2)))
+(assert_return
+  (invoke "swap" (tuple.const
+    (list.const (u16.const 1) (u16.const 2) (u16.const 65535))
+    (list.const (option.none) (option.some (u8.const 9)))
+    (char.const "\u{1f600}")))
+  (tuple.const
+    (list.const (u16.const 65535) (u16.const 2) (u16.const 1))
+    (list.const (option.some (u8.const 9)) (option.none))
+    (char.const "\u{1f600}")))
+
+;; Seventeen parameters travel in memory; results of any size too.
+(component
+  (core module $M
+    (memory (export "memory") 1)
+    (global $next (mut i32) (i32.const 1024))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32)
+      (local $at i32)
+      (local.set $at (i32.and
+        (i32.add (global.get $next) (i32.sub (local.get 2) (i32.const 1)))
+        (i32.sub (i32.const 0) (local.get 2))))
+      (global.set $next (i32.add (local.get $at) (local.get 3)))
+      (local.get $at))
+    ;; the first and the last of them
+    (func (export "ends") (param i32) (result i32)
+      (i64.store (i32.const 8) (i64.extend_i32_u (i32.load8_u (local.get 0))))
+      (i64.store (i32.const 16) (i64.load offset=128 (local.get 0)))
+      (i32.const 8)))
+  (core instance $m (instantiate $M))
+  (func (export "ends")
+    (param "a" u8) (param "b" u64) (param "c" u64) (param "d" u64) (param "e" u64)
+    (param "f" u64) (param "g" u64) (param "h" u64) (param "i" u64) (param "j" u64)
+    (param "k" u64) (param "l" u64) (param "m" u64) (param "n" u64) (param "o" u64)
+    (param "p" u64) (param "q" u64)
+    (result (tuple u64 u64))
+    (canon lift (core func $m "ends") (memory (core memory $m "memory"))
+      (realloc (core func $m "realloc")))))
+(assert_return (invoke "ends" (u8.const 200)
+  (u64.const 1) (u64.const 2) (u64.const 3) (u64.const 4) (u64.const 5) (u64.const 6) (u64.const 7)
+  (u64.const 8) (u64.const 9) (u64.const 10) (u64.const 11) (u64.const 12) (u64.const 13)
+  (u64.const 14) (u64.const 15) (u64.const 18446744073709551615))
+  (tuple.const (u64.const 200) (u64.const 18446744073709551615)))
