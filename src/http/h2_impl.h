@@ -28,6 +28,24 @@ struct h2_bucket {
 // One token less; false when there is none.
 bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now, uint32_t burst, uint32_t per_second);
 
+// ---- closed streams -----------------------------------------------------------------------------
+// What became of the last streams: what may still come for one depends on who ended it.
+#define H2_HISTORY_STREAMS 256u
+
+struct h2_history {
+    uint64_t opened[H2_HISTORY_STREAMS / 64];
+    uint64_t cut[H2_HISTORY_STREAMS / 64]; // by us, while the peer was still sending
+    uint32_t newest;                       // stream identifier / 2
+    bool any;
+};
+void h2_history_open(struct h2_history *history, int32_t id);
+// `ended`: the peer has sent END_STREAM or RST_STREAM.
+void h2_history_close(struct h2_history *history, int32_t id, bool ended);
+bool h2_history_is_new(const struct h2_history *history, int32_t id);
+// The connection error that HEADERS or DATA for a stream make which is no more (RFC 9113 section
+// 5.1): NGHTTP2_NO_ERROR when they are to be ignored.
+uint32_t h2_history_verdict(const struct h2_history *history, int32_t id, bool is_headers);
+
 // ---- streams ------------------------------------------------------------------------------------
 // A request's head while it is collected and until the exchange ends: slices of what HPACK decoded.
 struct h2_head {
@@ -80,12 +98,13 @@ struct h2_stream {
     nghttp2_nv *trailers;
     size_t trailers_len;
 
-    bool head_due; // the response's head goes out at the end of the turn
-    bool deferred; // nghttp2 waits for more of the body
-    bool end_sent; // END_STREAM or RST_STREAM
-    bool gone;     // reset, or the connection is
-    bool closed;   // nghttp2 forgot it
-    bool choked;   // the user saw a write budget of 0
+    bool head_due;   // the response's head goes out at the end of the turn
+    bool deferred;   // nghttp2 waits for more of the body
+    bool end_sent;   // END_STREAM or RST_STREAM
+    bool gone;       // reset, or the connection is
+    bool peer_reset; // RST_STREAM came
+    bool closed;     // nghttp2 forgot it
+    bool choked;     // the user saw a write budget of 0
 };
 
 enum h2_wait {
@@ -117,6 +136,7 @@ struct h2 {
     struct h2_stream *heads;  // response heads to submit
     struct h2_gather *gather; // while http_exchange_write() runs
     struct h2_bucket resets, idle_frames;
+    struct h2_history history;
     uint32_t continuations;
     enum h2_wait wait;
     bool bulk;      // the last receive filled its buffer

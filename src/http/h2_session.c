@@ -45,6 +45,22 @@ static void busy_frame(struct h2 *h2)
         MIN(h2->idle_frames.tokens + H2_IDLE_FRAMES_PER_FRAME, H2_IDLE_FRAMES_BURST);
 }
 
+// DATA and HEADERS for a stream that is no more; nghttp2 would ignore them.
+static uint32_t check_stream(struct h2 *h2, const nghttp2_frame_hd *hd)
+{
+    bool is_headers = hd->type == NGHTTP2_HEADERS;
+    if ((!is_headers && hd->type != NGHTTP2_DATA) || hd->stream_id % 2 == 0)
+        return NGHTTP2_NO_ERROR;
+    if (h2_history_is_new(&h2->history, hd->stream_id)) {
+        if (is_headers)
+            h2_history_open(&h2->history, hd->stream_id);
+        return NGHTTP2_NO_ERROR;
+    }
+    if (nghttp2_session_get_stream_remote_close(h2->session, hd->stream_id) >= 0)
+        return NGHTTP2_NO_ERROR;
+    return h2_history_verdict(&h2->history, hd->stream_id, is_headers);
+}
+
 static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
 {
     struct h2 *h2 = user;
@@ -53,6 +69,9 @@ static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, 
     h2->continuations = hd->type == NGHTTP2_CONTINUATION ? h2->continuations + 1 : 0;
     if (h2->continuations > H2_CONTINUATIONS_MAX)
         return h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    uint32_t code = check_stream(h2, hd);
+    if (code != NGHTTP2_NO_ERROR)
+        return h2_fail(h2, code);
     if (in_block ||
         (hd->type == NGHTTP2_DATA && (hd->length > 0 || hd->flags & NGHTTP2_FLAG_END_STREAM)))
         return 0;
@@ -168,6 +187,10 @@ static int on_frame(nghttp2_session *session, const nghttp2_frame *frame, void *
         if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
             h2_stream_end(stream);
         break;
+    case NGHTTP2_RST_STREAM:
+        if (stream)
+            stream->peer_reset = true;
+        break;
     case NGHTTP2_SETTINGS:
         h2->settled |= !is_ack;
         break;
@@ -201,6 +224,7 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     struct h2_stream *stream = find(session, id);
     if (!stream)
         return 0;
+    h2_history_close(&h2->history, id, stream->peer_reset || stream->exchange.body.done);
     bool early = code != NGHTTP2_NO_ERROR && !stream->exchange.response.finished;
     h2_stream_closed(stream, code);
     if (early && !h2->dead &&
@@ -317,6 +341,8 @@ static nghttp2_session *new_session(struct h2 *h2)
     nghttp2_session_callbacks_set_send_data_callback(callbacks, h2_on_send_data);
     nghttp2_option_set_no_auto_window_update(option, 1);
     nghttp2_option_set_no_closed_streams(option, 1);
+    // RFC 9218 for clients that know it, else the weights of RFC 7540: streams take turns.
+    nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, 2 * HTTP_SERVER_RESPONSE_HEAD_MAX);
     if (nghttp2_session_server_new2(&session, callbacks, h2, option) < 0)
         die_oom(sizeof(void *));

@@ -50,7 +50,7 @@ struct http_server_options {
 };
 
 // The protocols to offer to TLS clients, as tls_server_options.alpn.
-#define HTTP_SERVER_ALPN STR("\x08http/1.1")
+#define HTTP_SERVER_ALPN STR("\x02h2\x08http/1.1")
 
 #define HTTP_SERVER_CONNECTIONS_MAX            16384u
 #define HTTP_SERVER_PIPELINED_MAX              16u
