@@ -60,6 +60,12 @@ const struct type_entity *plan_declare_type(struct planner *p, const struct type
         .resource = copy->resource,
         .alias_of = type->def,
     };
+    if (copy->value) {
+        struct type *value = arena_new(&p->plan->arena, struct type);
+        *value = *copy->value;
+        value->def = copy->def;
+        copy->value = copy->def->type = value;
+    }
     return copy;
 }
 

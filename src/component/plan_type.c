@@ -115,6 +115,8 @@ static int value_type(struct planner *p, const struct env *env, const struct val
             type->resource = resource->resource;
         if (rc == 0 && def->kind == TYPE_OWN)
             type->name = resource->name;
+        if (rc == 0)
+            type->resource_def = resource->def;
     }
     if (rc == 0 && type_compute_layout(type) < 0)
         rc = plan_fail(p, -EOVERFLOW, "values of the type do not fit 32-bit memory");

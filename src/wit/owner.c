@@ -80,6 +80,7 @@ static int resolve_handle(struct context *c, const struct ast_type *ast, unsigne
     type->kind = TYPE_BORROW;
     type->name = STR_EMPTY;
     type->resource = node->pub.resource;
+    type->resource_def = &node->pub;
     out->type = type;
     return finish_type(c, type, ast->pos);
 }
@@ -150,21 +151,16 @@ static int resolve_type(struct context *c, const struct ast_type *ast, unsigned 
     return r;
 }
 
-static bool is_nominal(const struct type *type)
+// There is one node a name, so that text shows the name that was written.
+static const struct type *named_node(struct context *c, struct typedef_node *node,
+                                     const struct type *type)
 {
-    return type->kind == TYPE_RECORD || type->kind == TYPE_VARIANT || type->kind == TYPE_ENUM ||
-           type->kind == TYPE_FLAGS;
-}
-
-// A type that has a name of its own stays the same node under all its names; of others there is
-// one node a name, so that text shows the name that was written.
-static const struct type *named_node(struct arena *arena, const struct type *type, struct str name)
-{
-    if (is_nominal(type) || str_eq(type->name, name))
-        return type;
-    struct type *copy = arena_new(arena, struct type);
+    struct type *copy = arena_new(&c->resolve->arena, struct type);
     *copy = *type;
-    copy->name = name;
+    copy->name = node->pub.name;
+    copy->def = node->pub.resource ? NULL : &node->pub;
+    if (node->pub.resource)
+        copy->resource_def = &node->pub;
     return copy;
 }
 
@@ -174,7 +170,7 @@ static void set_alias(struct context *c, struct typedef_node *node, const struct
     node->pub.resource = of->pub.resource;
     node->depth = of->depth;
     node->has_borrow = of->has_borrow;
-    node->node = named_node(&c->resolve->arena, of->node, node->pub.name);
+    node->node = named_node(c, node, of->node);
 }
 
 static int resolve_use(struct context *c, struct typedef_node *node)
@@ -207,7 +203,7 @@ static int resolve_alias(struct context *c, struct typedef_node *node, unsigned 
         return r;
     node->depth = type.depth;
     node->has_borrow = type.has_borrow;
-    node->node = named_node(&c->resolve->arena, type.type, node->pub.name);
+    node->node = named_node(c, node, type.type);
     return 0;
 }
 
@@ -255,6 +251,7 @@ static int resolve_members(struct context *c, struct typedef_node *node, unsigne
     struct type *type = arena_new(&c->resolve->arena, struct type);
     type->kind = kinds[ast->kind];
     type->name = node->pub.name;
+    type->def = &node->pub;
     type->field_count = ast->fields.count;
     struct type_field *fields =
         arena_new_array(&c->resolve->arena, struct type_field, ast->fields.count);
@@ -278,6 +275,7 @@ static int resolve_resource(struct context *c, struct typedef_node *node)
     own->kind = TYPE_OWN;
     own->name = node->pub.name;
     own->resource = resource;
+    own->resource_def = &node->pub;
     node->node = own;
     node->depth = 1;
     return finish_type(c, own, node->pos);

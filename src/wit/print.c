@@ -10,26 +10,10 @@ struct typedefs {
     size_t count;
 };
 
-static void add_name(struct map *names, const struct str key, const struct wit_typedef *type,
-                     struct str own_name)
-{
-    // Of several names for one thing its own is the best.
-    if (!map_get(names, key) || str_eq(type->name, own_name))
-        map_put(names, key, (void *)type);
-}
-
-static void scope_init(struct print_scope *s, struct typedefs types,
-                       const struct wit_func *const *funcs, size_t func_count)
+static void scope_init(struct print_scope *s, const struct wit_func *const *funcs,
+                       size_t func_count)
 {
     memset(s, 0, sizeof(*s));
-    for (size_t i = 0; i < types.count; i++) {
-        const struct wit_typedef *t = types.items[i];
-        if (t->resource)
-            add_name(&s->names, str_of((const char *)&t->resource, sizeof(t->resource)), t,
-                     t->resource->name);
-        if (t->type && t->type->name.len > 0)
-            add_name(&s->names, str_of((const char *)&t->type, sizeof(t->type)), t, t->type->name);
-    }
     s->func_count = func_count;
     s->funcs = mem_new_array(const struct wit_func *, func_count + 1);
     s->next = mem_new_array(uint32_t, func_count + 1);
@@ -49,7 +33,6 @@ static void scope_init(struct print_scope *s, struct typedefs types,
 
 static void scope_done(struct print_scope *s)
 {
-    map_done(&s->names);
     map_done(&s->resource_last);
     map_done(&s->resource_first);
     free(s->funcs);
@@ -155,7 +138,7 @@ static void print_interface_body(struct printer *p, const struct wit_interface *
 {
     struct print_scope scope;
     struct typedefs types = {interface->types, interface->type_count};
-    scope_init(&scope, types, interface->funcs, interface->func_count);
+    scope_init(&scope, interface->funcs, interface->func_count);
     const struct print_scope *outer = p->scope;
     p->scope = &scope;
     print_open(p);
@@ -237,7 +220,7 @@ void print_world(struct printer *p, const struct wit_world *world)
     }
     struct print_scope scope;
     struct typedefs list = {types.items, types.len};
-    scope_init(&scope, list, funcs.items, funcs.len);
+    scope_init(&scope, funcs.items, funcs.len);
     p->scope = &scope;
     print_annotations(p, world->docs, &world->stability);
     print_begin_line(p);

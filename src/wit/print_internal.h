@@ -6,9 +6,8 @@
 #include "base/map.h"
 #include "wit/wit.h"
 
-// Type names in scope and the functions of resources, of the interface or world being printed.
+// The functions of resources, of the interface or world being printed.
 struct print_scope {
-    struct map names;         // address of a type or resource to its typedef here
     struct map resource_last; // address of a resource's typedef to its last function, index + 1
     struct map resource_first;
     const struct wit_func **funcs;

@@ -75,17 +75,6 @@ void print_annotations(struct printer *p, struct str docs, const struct wit_stab
     print_attribute(p, "@deprecated(version = ", stability->deprecated);
 }
 
-static const struct wit_typedef *local_name(const struct printer *p, const void *of)
-{
-    return map_get(&p->scope->names, str_of((const char *)&of, sizeof(of)));
-}
-
-static void print_resource_name(struct printer *p, const struct resource_type *resource)
-{
-    const struct wit_typedef *local = local_name(p, resource);
-    print_name(p, local ? local->name : resource->name);
-}
-
 static void print_arguments(struct printer *p, const char *keyword, const struct type *first,
                             const struct type *second)
 {
@@ -123,10 +112,15 @@ static void print_fixed_list(struct printer *p, const struct type *t)
     print_chars(p, length);
 }
 
-static void print_handle(struct printer *p, const char *begin, const struct resource_type *resource)
+static void print_resource_name(struct printer *p, const struct type *handle)
+{
+    print_name(p, handle->resource_def ? handle->resource_def->name : handle->resource->name);
+}
+
+static void print_handle(struct printer *p, const char *begin, const struct type *handle)
 {
     print_chars(p, begin);
-    print_resource_name(p, resource);
+    print_resource_name(p, handle);
     print_chars(p, ">");
 }
 
@@ -151,9 +145,9 @@ void print_structure(struct printer *p, const struct type *t)
     else if (t->kind == TYPE_FIXED_LIST)
         print_fixed_list(p, t);
     else if (t->kind == TYPE_OWN)
-        print_handle(p, "own<", t->resource);
+        print_handle(p, "own<", t);
     else if (t->kind == TYPE_BORROW)
-        print_handle(p, "borrow<", t->resource);
+        print_handle(p, "borrow<", t);
     else if (keywords[t->kind])
         print_arguments(p, keywords[t->kind], t->element, t->error);
     else
@@ -162,13 +156,10 @@ void print_structure(struct printer *p, const struct type *t)
 
 void print_type(struct printer *p, const struct type *t)
 {
-    const struct wit_typedef *local = local_name(p, t);
-    if (local)
-        print_name(p, local->name);
-    else if (t->name.len > 0)
-        print_name(p, t->name);
+    if (t->def)
+        print_name(p, t->def->name);
     else if (t->kind == TYPE_OWN)
-        print_resource_name(p, t->resource);
+        print_resource_name(p, t);
     else
         print_structure(p, t);
 }
@@ -252,10 +243,8 @@ static void print_alias(struct printer *p, const struct wit_typedef *type)
     print_chars(p, " = ");
     if (type->alias_of)
         print_name(p, type->alias_of->name);
-    else if (type->type)
-        print_structure(p, type->type);
     else
-        print_resource_name(p, type->resource);
+        print_structure(p, type->type);
     print_chars(p, ";\n");
 }
 

@@ -7,6 +7,8 @@
 
 #include "base/arena.h"
 
+struct wit_typedef;
+
 enum type_kind {
     TYPE_BOOL,
     TYPE_S8,
@@ -79,6 +81,10 @@ struct type {
     const struct type_field *fields; // record, tuple, variant, enum, flags
     uint32_t field_count;
     const struct resource_type *resource; // own, borrow
+    // Of a model of WIT (wit/wit.h), else NULL: the definition that a reference by name names, and
+    // the one by which a handle that is no such reference names its resource.
+    const struct wit_typedef *def;
+    const struct wit_typedef *resource_def;
     struct type_layout layout;            // zero in static descriptors used for comparison only
 };
 

@@ -26,8 +26,8 @@ struct wit_typedef {
     struct str docs;
     struct wit_stability stability;
     const struct wit_interface *interface; // owner, or NULL when a world owns it
-    // What it names. For `use` and `type a = b` the underlying type of b itself; for a resource
-    // NULL.
+    // What it names: a node of its own, whose `def` is this definition. For `use` and `type a = b`
+    // a copy of b's. For a resource NULL.
     const struct type *type;
     const struct resource_type *resource; // the resource it names (also through use/alias), or NULL
     const struct wit_typedef *alias_of; // the typedef it was `use`d from or is an alias of, or NULL

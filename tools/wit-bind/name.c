@@ -138,6 +138,8 @@ static struct str address_key(struct bind *b, const struct type *const *t)
 
 static const char *named(struct bind *b, const struct type *t)
 {
+    while (t->def && t->def->alias_of)
+        t = t->def->alias_of->type;
     const char *name = map_get(&b->owners, str_of((const char *)&t, sizeof(t)));
     if (name)
         return name;
