@@ -133,9 +133,7 @@ static void start_exchange(struct connection *connection)
     connection->pinned = connection->input.start;
     connection->state = CONNECTION_EXCHANGE;
     connection->turn_requests++;
-    server->counts.requests++;
-    server->counts.exchanges++;
-    server->options.on_request(exchange, server->options.user);
+    exchange_begin(exchange, connection);
 }
 
 // ---- steps: each returns true when another one may follow ---------------------------------------
@@ -205,6 +203,13 @@ static bool step_head(struct connection *connection)
         http_parser_run(&connection->parser, input->data + input->start, input->end - input->start);
     if (len == 0)
         return wait_for_rest_of_head(connection);
+    // Nobody there who would read an answer.
+    if (len < 0 && connection->parser.fault == HTTP_FAULT_NOT_HTTP) {
+        server->counts.refused++;
+        deadline_clear(&connection->wait);
+        connection->state = CONNECTION_FLUSH;
+        return true;
+    }
     if (len < 0) {
         refuse(connection, http_fault_status(connection->parser.fault),
                http_fault_text(connection->parser.fault));
@@ -444,11 +449,12 @@ static void on_defer(struct loop_defer *defer)
 
 // ---- life ---------------------------------------------------------------------------------------
 
-void connection_open(struct http_server *server, int fd)
+void connection_open(struct http_server *server, int fd, const struct net_endpoint *peer)
 {
     struct connection *connection = mem_new(struct connection);
     connection->server = server;
     connection->stream.fd = fd;
+    connection->peer = *peer;
     connection->defer.callback = on_defer;
     if (loop_poll_init(&connection->poll, server->loop, fd, on_poll) < 0) {
         close(fd);

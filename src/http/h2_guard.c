@@ -18,6 +18,38 @@ bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now, uint32_t burst, uint
     return true;
 }
 
+// ---- frame heads --------------------------------------------------------------------------------
+
+size_t h2_scan_next(struct h2_scan *scan, const uint8_t *data, size_t len, bool *complete)
+{
+    size_t skipped = MIN(scan->skip, len);
+    size_t part = MIN(sizeof(scan->head) - scan->have, len - skipped);
+    scan->skip -= (uint32_t)skipped;
+    if (part)
+        memcpy(scan->head + scan->have, data + skipped, part);
+    scan->have += (uint32_t)part;
+    *complete = scan->have == sizeof(scan->head);
+    if (*complete) {
+        scan->have = 0;
+        scan->skip = (uint32_t)h2_scan_head(scan).length;
+    }
+    return skipped + part;
+}
+
+// RFC 9113 section 4.1.
+nghttp2_frame_hd h2_scan_head(const struct h2_scan *scan)
+{
+    const uint8_t *head = scan->head;
+    uint32_t id = (uint32_t)head[5] << 24 | (uint32_t)head[6] << 16 | (uint32_t)head[7] << 8 |
+                  (uint32_t)head[8];
+    return (nghttp2_frame_hd){
+        .length = (size_t)head[0] << 16 | (size_t)head[1] << 8 | (size_t)head[2],
+        .type = head[3],
+        .flags = head[4],
+        .stream_id = (int32_t)(id & INT32_MAX),
+    };
+}
+
 // ---- closed streams -----------------------------------------------------------------------------
 
 static void set_bit(uint64_t *bits, uint32_t index, bool value)

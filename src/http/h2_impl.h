@@ -28,6 +28,18 @@ struct h2_bucket {
 // One token less; false when there is none.
 bool h2_bucket_take(struct h2_bucket *bucket, uint64_t now, uint32_t burst, uint32_t per_second);
 
+// ---- frame heads --------------------------------------------------------------------------------
+// Where the frames of what is received begin: nghttp2 does not tell of those that it ignores.
+struct h2_scan {
+    uint8_t head[9];
+    uint32_t have; // bytes of head
+    uint32_t skip; // to the next head
+};
+// Looks at bytes from the front up to the end of the next frame head: their number. True in
+// *complete when that end was reached.
+size_t h2_scan_next(struct h2_scan *scan, const uint8_t *data, size_t len, bool *complete);
+nghttp2_frame_hd h2_scan_head(const struct h2_scan *scan);
+
 // ---- closed streams -----------------------------------------------------------------------------
 // What became of the last streams: what may still come for one depends on who ended it.
 #define H2_HISTORY_STREAMS 256u
@@ -137,6 +149,7 @@ struct h2 {
     struct h2_gather *gather; // while http_exchange_write() runs
     struct h2_bucket resets, idle_frames;
     struct h2_history history;
+    struct h2_scan scan;
     uint32_t continuations;
     enum h2_wait wait;
     bool bulk;      // the last receive filled its buffer

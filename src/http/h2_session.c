@@ -61,9 +61,9 @@ static uint32_t check_stream(struct h2 *h2, const nghttp2_frame_hd *hd)
     return h2_history_verdict(&h2->history, hd->stream_id, is_headers);
 }
 
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user)
+// What a frame's head tells before nghttp2 sees the frame.
+static int look_at_head(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
-    struct h2 *h2 = user;
     bool in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
     h2->head_open = in_block && !(hd->flags & NGHTTP2_FLAG_END_HEADERS);
     h2->continuations = hd->type == NGHTTP2_CONTINUATION ? h2->continuations + 1 : 0;
@@ -329,7 +329,6 @@ static nghttp2_session *new_session(struct h2 *h2)
         die_oom(sizeof(void *));
     if (nghttp2_option_new(&option) < 0)
         die_oom(sizeof(void *));
-    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(callbacks, on_invalid_header);
@@ -365,18 +364,49 @@ static void submit_settings(struct h2 *h2)
                                                 (int32_t)options->h2_connection_window_bytes);
 }
 
+static int feed(struct h2 *h2, const uint8_t *data, size_t len)
+{
+    ssize_t rc = nghttp2_session_mem_recv(h2->session, data, len);
+    if (rc >= 0)
+        return 0;
+    return h2_fail(h2, rc == NGHTTP2_ERR_NOMEM     ? NGHTTP2_INTERNAL_ERROR
+                       : rc == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
+                                                   : NGHTTP2_PROTOCOL_ERROR);
+}
+
+// What is known of a stream counts when its next frame comes: all before is fed first.
+static bool needs_state(const nghttp2_frame_hd *hd)
+{
+    return hd->type == NGHTTP2_DATA || hd->type == NGHTTP2_HEADERS;
+}
+
+static void take_bytes(struct h2 *h2, const uint8_t *data, size_t len)
+{
+    size_t fed = 0, at = 0;
+    while (at < len && !h2->dead) {
+        bool complete;
+        at += h2_scan_next(&h2->scan, data + at, len - at, &complete);
+        if (!complete)
+            break;
+        nghttp2_frame_hd hd = h2_scan_head(&h2->scan);
+        size_t start = at - MIN(at, sizeof(h2->scan.head));
+        if (needs_state(&hd) && start > fed) {
+            if (feed(h2, data + fed, start - fed) < 0)
+                return;
+            fed = start;
+        }
+        if (look_at_head(h2, &hd) < 0)
+            return;
+    }
+    if (!h2->dead && len > fed)
+        (void)feed(h2, data + fed, len - fed);
+}
+
 static void take_input(struct h2 *h2)
 {
     struct input *input = &h2->connection->input;
-    size_t len = input->end - input->start;
-    if (len > 0 && !h2->dead) {
-        ssize_t rc =
-            nghttp2_session_mem_recv(h2->session, (const uint8_t *)input->data + input->start, len);
-        if (rc < 0)
-            (void)h2_fail(h2, rc == NGHTTP2_ERR_NOMEM     ? NGHTTP2_INTERNAL_ERROR
-                              : rc == NGHTTP2_ERR_FLOODED ? NGHTTP2_ENHANCE_YOUR_CALM
-                                                          : NGHTTP2_PROTOCOL_ERROR);
-    }
+    if (!h2->dead)
+        take_bytes(h2, (const uint8_t *)input->data + input->start, input->end - input->start);
     input->start = input->end = 0;
 }
 
@@ -390,6 +420,7 @@ void h2_open(struct connection *connection)
     h2->pump.callback = on_pump;
     h2->resets = (struct h2_bucket){H2_RESETS_BURST, server->now};
     h2->idle_frames = (struct h2_bucket){H2_IDLE_FRAMES_BURST, server->now};
+    h2->scan.skip = (uint32_t)H2_PREFACE.len;
     h2->session = new_session(h2);
     submit_settings(h2);
     take_input(h2);

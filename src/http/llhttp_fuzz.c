@@ -11,6 +11,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 // Where we are stricter on purpose.
 static const char *const stricter[HTTP_FAULT_COUNT] = {
+    [HTTP_FAULT_NOT_HTTP] = "RTSP and ICE are not HTTP",
     [HTTP_FAULT_REQUEST_LINE] = "RTSP and ICE are not HTTP, HTTP/0.9 has no version",
     [HTTP_FAULT_REQUEST_LINE_SIZE] = "llhttp has no limits",
     [HTTP_FAULT_VERSION] = "llhttp knows 0.9 and 2.0",

@@ -10,6 +10,7 @@ static const struct {
     const char *text;
 } faults[] = {
     [HTTP_FAULT_NONE] = {200, "no fault"},
+    [HTTP_FAULT_NOT_HTTP] = {400, "another protocol"},
     [HTTP_FAULT_REQUEST_LINE] = {400, "malformed request line"},
     [HTTP_FAULT_REQUEST_LINE_SIZE] = {414, "request line too long"},
     [HTTP_FAULT_VERSION] = {505, "only HTTP/1.0 and HTTP/1.1 are spoken here"},
@@ -255,12 +256,18 @@ static enum http_fault field_line(struct http_parser *parser, char *line, const 
     return http_forbidden_in_trailers(name) ? HTTP_FAULT_NONE : store_field(parser, name, value);
 }
 
+static bool names_http(struct str words)
+{
+    return str_find(words, STR("HTTP")) >= 0 || str_find(words, STR("http")) >= 0;
+}
+
 // RFC 9112 section 2.3: HTTP-version = "HTTP/" DIGIT "." DIGIT.
 static enum http_fault version(struct http_parser *parser, const char *at, const char *end)
 {
     if (end - at != 8 || memcmp(at, "HTTP/", 5) != 0 || !ascii_is_digit(at[5]) || at[6] != '.' ||
         !ascii_is_digit(at[7]))
-        return HTTP_FAULT_REQUEST_LINE;
+        return names_http(str_of(at, (size_t)(end - at))) ? HTTP_FAULT_REQUEST_LINE
+                                                          : HTTP_FAULT_NOT_HTTP;
     if (at[5] != '1' || (at[7] != '0' && at[7] != '1'))
         return HTTP_FAULT_VERSION;
     parser->head.version_minor = (uint8_t)(at[7] - '0');
