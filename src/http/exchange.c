@@ -9,6 +9,11 @@ const struct http_request *http_exchange_request(const struct http_exchange *exc
     return &exchange->request;
 }
 
+const struct net_endpoint *http_exchange_peer(const struct http_exchange *exchange)
+{
+    return &exchange->connection->peer;
+}
+
 struct loop *http_exchange_loop(const struct http_exchange *exchange)
 {
     return exchange->ops->loop(exchange);
@@ -82,8 +87,47 @@ void http_exchange_abort(struct http_exchange *exchange, unsigned status)
     exchange->ops->abort(exchange, status);
 }
 
+void exchange_begin(struct http_exchange *exchange, struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    exchange->connection = connection;
+    if (server->options.access_log)
+        clock_gettime(CLOCK_MONOTONIC, &exchange->started);
+    server->counts.requests++;
+    server->counts.exchanges++;
+    server->options.on_request(exchange, server->options.user);
+}
+
+static uint64_t microseconds_since(const struct timespec *start)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t ns = (now.tv_sec - start->tv_sec) * 1000000000 + now.tv_nsec - start->tv_nsec;
+    return (uint64_t)MAX(ns, 0) / 1000;
+}
+
+static void write_access_log(const struct http_exchange *exchange)
+{
+    const struct connection *connection = exchange->connection;
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct http_access_entry entry = {
+        .request = &exchange->request,
+        .peer = connection->peer,
+        .status = exchange->response.status,
+        .bytes_received = exchange->body.received,
+        .bytes_sent = exchange->response.discard ? 0 : exchange->response.written,
+        .duration_us = microseconds_since(&exchange->started),
+        .cut = !exchange->response.finished || exchange->response.cut,
+    };
+    entry.time_us = now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)entry.duration_us;
+    http_access_log_add(connection->server->options.access_log, &entry);
+}
+
 void exchange_tell_closed(struct http_exchange *exchange)
 {
+    if (exchange->connection->server->options.access_log)
+        write_access_log(exchange);
     void (*closed)(void *user) = exchange->events.closed;
     void *user = exchange->user;
     exchange->events = (struct http_exchange_events){0};

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "http/fields.h"
+#include "net/address.h"
 
 struct http_exchange;
 
@@ -26,6 +27,8 @@ struct http_request {
     uint8_t version_minor;
 };
 
+// Whom the request is from; behind a proxy, whom that names.
+const struct net_endpoint *http_exchange_peer(const struct http_exchange *exchange);
 const struct http_request *http_exchange_request(const struct http_exchange *exchange);
 struct loop *http_exchange_loop(const struct http_exchange *exchange);
 

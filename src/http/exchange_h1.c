@@ -116,6 +116,7 @@ static int h1_respond(struct http_exchange *exchange, unsigned status,
         return -EINVAL;
     }
     exchange->response.started = true;
+    exchange->response.status = status;
     connection_wake(connection);
     return 0;
 }

@@ -132,6 +132,7 @@ static int h2_respond(struct http_exchange *exchange, unsigned status,
     response->announced = content_length;
     response->discard = exchange_has_no_body(exchange, status);
     response->started = true;
+    response->status = status;
     // With the end of the turn it is known whether a body follows: a head that is the whole
     // response ends the stream itself, as gRPC's clients want it.
     stream->head_due = true;

@@ -255,9 +255,7 @@ void h2_stream_start(struct h2_stream *stream)
     }
     stream->state = H2_STREAM_EXCHANGE;
     stream->h2->connection->turn_requests++;
-    server->counts.requests++;
-    server->counts.exchanges++;
-    server->options.on_request(&stream->exchange, server->options.user);
+    exchange_begin(&stream->exchange, stream->h2->connection);
 }
 
 void h2_stream_serve(struct h2_stream *stream)

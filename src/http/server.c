@@ -72,12 +72,15 @@ static void on_listener(struct loop_poll *poll, unsigned events)
             set_accepting(server, false);
             return;
         }
-        int fd = accept4(server->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct net_address address = {.len = sizeof(address.storage)};
+        int fd = accept4(server->listener_fd, (struct sockaddr *)&address.storage, &address.len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd >= 0) {
+            struct net_endpoint peer = net_endpoint_of(&address);
             static const int on = 1;
             // Fails on sockets of other families only.
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-            connection_open(server, fd);
+            connection_open(server, fd, &peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
             // Watching on would spin; a connection that ends, or the next tick, tries again.
             set_accepting(server, false);

@@ -9,6 +9,7 @@
 // buffers.
 #pragma once
 
+#include "http/access_log.h"
 #include "http/exchange.h"
 #include "http/parser.h"
 #include "loop/loop.h"
@@ -20,6 +21,10 @@ struct http_server;
 struct http_server_options {
     const char *address; // as net_address_parse(); NULL: `listener`
     int listener;        // a bound, listening, non-blocking socket; becomes the server's
+    // Each connection begins with a header of the PROXY protocol, version 2; others are closed.
+    // Only for listeners that none but the proxy can reach.
+    bool proxy_protocol;
+    struct http_access_log *access_log; // NULL: none; outlives the server
     // HTTPS; NULL: plain HTTP. The server takes a reference.
     struct tls_context *tls;
     uint32_t connections_max; // more wait in the kernel's queue
@@ -36,7 +41,7 @@ struct http_server_options {
     uint32_t h2_stream_window_bytes;
     uint32_t h2_connection_window_bytes;
 
-    uint32_t handshake_timeout_ms; // TLS: from the connection's start
+    uint32_t handshake_timeout_ms; // PROXY header and TLS: from the connection's start
     uint32_t head_timeout_ms;      // from the first byte to the end of the head: 408
     uint32_t idle_timeout_ms;      // between requests: close
     uint32_t body_timeout_ms;      // without a byte while somebody reads: -ETIMEDOUT for the reader
@@ -46,6 +51,8 @@ struct http_server_options {
     void (*on_request)(struct http_exchange *exchange, void *user);
     // A handshake failed. May be NULL: they are counted.
     void (*on_tls_failure)(enum tls_failure kind, const char *reason, void *user);
+    // A connection did not begin with the header due. May be NULL: they are counted.
+    void (*on_proxy_failure)(const char *reason, void *user);
     void *user;
 };
 
@@ -93,6 +100,7 @@ struct http_server_counts {
     uint32_t exchanges; // running
     uint64_t requests;  // since the start
     uint64_t refused;   // malformed or over a limit
+    uint64_t proxy_failures;
     uint64_t tls_handshakes;
     uint64_t tls_resumed; // of these
     uint64_t tls_failures[TLS_FAILURE_COUNT];

@@ -104,6 +104,7 @@ struct request_body {
 };
 
 struct response {
+    unsigned status;   // 0: not started
     int64_t announced; // -1: unknown
     uint64_t written;
     bool started;
@@ -133,6 +134,8 @@ struct exchange_ops {
 
 struct http_exchange {
     const struct exchange_ops *ops;
+    struct connection *connection;
+    struct timespec started; // set when there is an access log
     struct http_request request;
     struct http_exchange_events events;
     void *user;
@@ -144,7 +147,7 @@ struct http_exchange {
 };
 
 enum connection_state {
-    CONNECTION_OPENING, // TLS handshake
+    CONNECTION_OPENING, // header of the PROXY protocol, TLS handshake
     CONNECTION_HEAD,    // idle, or part of a head is there
     CONNECTION_EXCHANGE,
     CONNECTION_H2,
@@ -160,6 +163,8 @@ struct connection {
     struct loop_poll poll;
     struct loop_defer defer;
     struct net_stream stream;
+    struct net_endpoint peer; // the client, also when a proxy is between
+    bool proxy_header_due;
     enum connection_state state;
     struct deadline wait; // head, idle, body or linger
     struct deadline write;
@@ -199,7 +204,7 @@ void server_forget(struct connection *connection);
 struct str server_date(struct http_server *server);
 
 // connection.c
-void connection_open(struct http_server *server, int fd);
+void connection_open(struct http_server *server, int fd, const struct net_endpoint *peer);
 void connection_expired(struct connection *connection, enum deadline_kind kind);
 void connection_work(struct connection *connection);
 void connection_wake(struct connection *connection); // works at the end of the turn
@@ -242,6 +247,8 @@ void output_flush(struct connection *connection);
 void output_release(struct connection *connection);
 
 // exchange.c
+// Counts it and shows it to the server's user.
+void exchange_begin(struct http_exchange *exchange, struct connection *connection);
 void exchange_tell_closed(struct http_exchange *exchange);
 bool exchange_has_no_body(const struct http_exchange *exchange, unsigned status);
 // A line for a person, "404 Not Found: reason"; its length.
