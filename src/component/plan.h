@@ -99,8 +99,10 @@ struct plan_step {
     uint32_t func; // STEP_CALL
 };
 
+struct core_merge;
 struct plan_module {
     const struct core_module *core; // decoded core module; .bytes is its binary
+    const struct core_merge *merge; // of plan_merge(): what writes the binary; NULL otherwise
 };
 
 // An exported function. `lifted` is PLAN_NONE when an imported function is exported again.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // A plan as text, for tests and for people who look at one.
+#include "component/core_merge.h"
 #include "component/planner.h"
 
 struct dump {
@@ -54,6 +55,15 @@ static struct str name_of(struct dump *d, struct str interface, struct str name)
     return arena_printf(&d->arena, "%.*s#%.*s", STR_ARG(interface), STR_ARG(name));
 }
 
+static void put_module(struct dump *d, const struct plan_module *module)
+{
+    if (module->merge)
+        buf_putf(d->out, "%zu merged with %zu", module->merge->parts[CORE_PART_MAIN]->bytes.len,
+                 module->merge->parts[CORE_PART_ADAPTER]->bytes.len);
+    else
+        buf_putf(d->out, "%zu", module->core->bytes.len);
+}
+
 static void put_steps(struct dump *d, const struct plan *plan)
 {
     for (uint32_t i = 0; i < plan->step_count; i++) {
@@ -63,8 +73,9 @@ static void put_steps(struct dump *d, const struct plan *plan)
             continue;
         }
         const struct core_module *module = plan->modules[step->module].core;
-        buf_putf(d->out, "step %u: core %u = module %u (%zu bytes)%s\n", i, step->instance,
-                 step->module, module->bytes.len, step->is_lazy ? " lazy" : "");
+        buf_putf(d->out, "step %u: core %u = module %u (", i, step->instance, step->module);
+        put_module(d, &plan->modules[step->module]);
+        buf_putf(d->out, " bytes)%s\n", step->is_lazy ? " lazy" : "");
         for (uint32_t j = 0; j < step->arg_count; j++) {
             buf_putf(d->out, "  `%.*s` `%.*s`: ", STR_ARG(module->imports[j].module),
                      STR_ARG(module->imports[j].name));

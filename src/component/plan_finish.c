@@ -280,7 +280,7 @@ static uint32_t module_slot(struct finish *f, const struct work_step *step)
     struct str key = str_of((const char *)&step->module, sizeof(step->module));
     uintptr_t found = (uintptr_t)map_get(&f->module_slots, key);
     if (found == 0) {
-        *vec_push(&f->modules) = (struct plan_module){step->module};
+        *vec_push(&f->modules) = (struct plan_module){.core = step->module};
         found = f->modules.len;
         (void)map_put(&f->module_slots, key, (void *)found);
     }

@@ -55,3 +55,22 @@ void writer_section(struct writer *w, uint8_t id, struct str content)
     writer_u8(w, id);
     writer_name(w, content);
 }
+
+#define SIZE_BYTES 5
+
+size_t writer_open(struct writer *w)
+{
+    size_t opened = w->bytes.len;
+    writer_bytes(w, str_of("\x80\x80\x80\x80\0", SIZE_BYTES));
+    return opened;
+}
+
+void writer_close(struct writer *w, size_t opened)
+{
+    if (w->full)
+        return;
+    size_t size = w->bytes.len - opened - SIZE_BYTES;
+    for (size_t i = 0; i < SIZE_BYTES; i++)
+        w->bytes.data[opened + i] =
+            (char)(((size >> (7 * i)) & 0x7f) | (i + 1 < SIZE_BYTES ? 0x80 : 0));
+}

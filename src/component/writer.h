@@ -28,3 +28,8 @@ void writer_bytes(struct writer *w, struct str bytes);
 void writer_name(struct writer *w, struct str name);
 // A section or custom section: an id, the size of the content, the content.
 void writer_section(struct writer *w, uint8_t id, struct str content);
+
+// Begins something that is preceded by its size in bytes; writer_close() fills the size in, at its
+// full width.
+_must_use_ size_t writer_open(struct writer *w);
+void writer_close(struct writer *w, size_t opened);
