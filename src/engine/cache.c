@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/checksum.h"
 #include "base/log.h"
+#include "component/core_merge.h"
 
 // Part of the key: change it with the engine's version or configuration.
 #define CACHE_FORMAT "wash-compiled-2 wasmtime-48.0.8 epochs pool stack-512k"
@@ -50,10 +51,27 @@ void cache_fingerprint(char out[SHA256_HEX_BYTES])
     sha256_hex(&digest, out);
 }
 
-static char *entry_path(const struct engine *engine, struct str bytes)
+// A merged module is named by what it is made of, so that it is written only to be compiled.
+static struct sha256 module_digest(const struct engine *engine, const struct plan_module *module)
 {
-    struct str parts[] = {str_from(engine->fingerprint), bytes};
+    struct str fingerprint = str_from(engine->fingerprint);
+    const struct core_merge *merge = module->merge;
+    if (!merge) {
+        struct str parts[] = {fingerprint, module->core->bytes};
+        return sha256_of_parts(parts, ARRAY_LEN(parts));
+    }
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct str parts[] = {fingerprint, core_merge_recipe(merge, &arena),
+                          merge->parts[CORE_PART_MAIN]->bytes,
+                          merge->parts[CORE_PART_ADAPTER]->bytes};
     struct sha256 digest = sha256_of_parts(parts, ARRAY_LEN(parts));
+    arena_done(&arena);
+    return digest;
+}
+
+static char *entry_path(const struct engine *engine, const struct plan_module *module)
+{
+    struct sha256 digest = module_digest(engine, module);
     char hex[SHA256_HEX_BYTES];
     sha256_hex(&digest, hex);
     return mem_printf("%s/%s.cwasm", engine->cache_dir, hex);
@@ -179,10 +197,22 @@ static int compile(struct engine *engine, struct str bytes, const char *path,
     return 0;
 }
 
-int cache_module(struct engine *engine, struct str bytes, wasmtime_module_t **out, bool *cached,
-                 struct error *err)
+static int compile_merged(struct engine *engine, const struct core_merge *merge, const char *path,
+                          wasmtime_module_t **out, struct error *err)
 {
-    _cleanup_(mem_freep) char *path = engine->cache_dir ? entry_path(engine, bytes) : NULL;
+    BUF(bytes, CORE_MERGE_BYTES_MAX);
+    int rc = core_merge_write(merge, &bytes, err);
+    return rc < 0 ? rc : compile(engine, buf_str(&bytes), path, out, err);
+}
+
+int cache_module(struct engine *engine, const struct plan_module *module, wasmtime_module_t **out,
+                 bool *cached, struct error *err)
+{
+    _cleanup_(mem_freep) char *path = engine->cache_dir ? entry_path(engine, module) : NULL;
     *cached = path && load(engine, path, out) == 0;
-    return *cached ? 0 : compile(engine, bytes, path, out, err);
+    if (*cached)
+        return 0;
+    if (module->merge)
+        return compile_merged(engine, module->merge, path, out, err);
+    return compile(engine, module->core->bytes, path, out, err);
 }

@@ -143,6 +143,8 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
         engine->cache_dir = mem_strdup(options->cache_dir);
     cache_fingerprint(engine->fingerprint);
     engine->compiling = options->compiling;
+    const char *apart = getenv("WASH_MODULES_APART");
+    engine->modules_apart = options->modules_apart || (apart && strcmp(apart, "1") == 0);
     pthread_mutex_init(&engine->ticker_lock, NULL);
     pthread_cond_init(&engine->ticker_wake, NULL);
     rc = pthread_create(&engine->ticker, NULL, tick, engine);

@@ -15,6 +15,9 @@ struct engine_options {
     // Told before a core module of at least ENGINE_COMPILE_BYTES_TOLD bytes is compiled, as that
     // takes a while; from the thread that loads it. May be NULL.
     void (*compiling)(size_t bytes);
+    // Adapters are not merged into the modules that they adapt (component/plan_merge.h). Also by
+    // the environment: WASH_MODULES_APART=1. For tests and benchmarks.
+    bool modules_apart;
 };
 
 #define ENGINE_INSTANCES_DEFAULT     1000u

@@ -26,6 +26,7 @@ struct engine {
     char *cache_dir; // NULL: no cache
     char fingerprint[SHA256_HEX_BYTES];
     void (*compiling)(size_t bytes);
+    bool modules_apart;
 
     // The ticker sleeps while no task runs anywhere.
     pthread_t ticker;
@@ -193,6 +194,6 @@ wasm_functype_t *trampoline_type(const struct core_func_type *type);
 // ---- cache.c ----
 // The compiled form of a core module: from the cache, or compiled and stored there. `*cached` says
 // which.
-_must_use_ int cache_module(struct engine *engine, struct str bytes, wasmtime_module_t **out,
-                            bool *cached, struct error *err);
+_must_use_ int cache_module(struct engine *engine, const struct plan_module *module,
+                            wasmtime_module_t **out, bool *cached, struct error *err);
 void cache_fingerprint(char out[SHA256_HEX_BYTES]);

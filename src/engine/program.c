@@ -4,6 +4,8 @@
 #include <errno.h>
 
 #include "base/file.h"
+#include "base/log.h"
+#include "component/plan_merge.h"
 
 static int compile_modules(struct program *program, struct error *err)
 {
@@ -13,8 +15,8 @@ static int compile_modules(struct program *program, struct error *err)
     program->was_cached = true;
     for (uint32_t i = 0; i < plan->module_count; i++) {
         bool cached = false;
-        int rc = cache_module(program->engine, plan->modules[i].core->bytes, &program->modules[i],
-                              &cached, err);
+        int rc =
+            cache_module(program->engine, &plan->modules[i], &program->modules[i], &cached, err);
         if (rc < 0) {
             (void)error_wrap(err, "core module %u", i);
             return rc;
@@ -22,6 +24,43 @@ static int compile_modules(struct program *program, struct error *err)
         program->was_cached &= cached;
     }
     return 0;
+}
+
+static void drop_plan(struct program *program)
+{
+    for (uint32_t i = 0; program->modules && i < program->plan->module_count; i++)
+        if (program->modules[i])
+            wasmtime_module_delete(program->modules[i]);
+    free(program->modules);
+    plan_free(program->plan);
+    program->modules = NULL;
+    program->plan = NULL;
+}
+
+static bool merge_modules(struct program *program)
+{
+    uint32_t apart = program->plan->module_count;
+    if (!program->engine->modules_apart)
+        plan_merge(program->plan);
+    return program->plan->module_count < apart;
+}
+
+// Merging reads no bodies: only compiling tells whether it could be done. If not, the modules are
+// taken as they are, and what is wrong with them is what they say then.
+static int plan_and_compile(struct program *program, struct error *err)
+{
+    int rc = plan_new(program->component, &program->plan, err);
+    if (rc < 0)
+        return rc;
+    if (merge_modules(program)) {
+        ERROR(why);
+        if (compile_modules(program, &why) == 0)
+            return 0;
+        log_debug("core modules are not merged: %s", error_text(&why));
+        drop_plan(program);
+        rc = plan_new(program->component, &program->plan, err);
+    }
+    return rc < 0 ? rc : compile_modules(program, err);
 }
 
 // Takes the bytes.
@@ -34,9 +73,7 @@ static int program_take(struct engine *engine, struct str bytes, struct program 
     program->bytes = bytes;
     int rc = component_decode(program->bytes, &program->component, err);
     if (rc == 0)
-        rc = plan_new(program->component, &program->plan, err);
-    if (rc == 0)
-        rc = compile_modules(program, err);
+        rc = plan_and_compile(program, err);
     if (rc < 0) {
         program_unref(program);
         return rc;
@@ -80,11 +117,7 @@ void program_unref(struct program *program)
 {
     if (!program || atomic_fetch_sub(&program->refs, 1) > 1)
         return;
-    for (uint32_t i = 0; program->modules && i < program->plan->module_count; i++)
-        if (program->modules[i])
-            wasmtime_module_delete(program->modules[i]);
-    free(program->modules);
-    plan_free(program->plan);
+    drop_plan(program);
     component_free(program->component);
     free((char *)program->bytes.data);
     free(program);
