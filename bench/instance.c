@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Instances of a real component, apart from HTTP: what it costs to make and drop one, and what many
-// live ones take. Usage: instance COMPONENT. CPU time of the thread, best and median of several
-// loops.
+// Instances of a real component, apart from HTTP: what it costs to make and drop one, alone, with
+// its start functions and (commands) with a run, and what many live ones take. CPU time of the
+// thread, best and median of several loops.
+// Usage: instance [--apart] COMPONENT. With --apart, adapters stay core instances of their own.
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -17,6 +18,8 @@ struct bench {
     struct loop *loop;
     struct executor *executor;
     struct wasi wasi;
+    const void *run; // wasi:cli/run of a command
+    bool ended;
 };
 
 static double thread_ns(void)
@@ -62,7 +65,59 @@ static int compare(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-static void measure_cycle(struct bench *bench)
+static void cycle(struct bench *bench)
+{
+    instance_free(make(bench));
+}
+
+static int start_body(struct canon_call *call, void *arg)
+{
+    return 0;
+}
+
+static int run_body(struct canon_call *call, void *arg)
+{
+    struct bench *bench = arg;
+    union core_value flat[TYPE_FLAT_MAX + 1];
+    int rc = instance_enter(call, bench->run);
+    return rc < 0 ? rc : call->ops->invoke(call, bench->run, flat);
+}
+
+static void ended(void *arg, enum task_end end, const struct error *err)
+{
+    struct bench *bench = arg;
+    bench->ended = true;
+    if (end == TASK_RETURNED || end == TASK_EXITED)
+        return;
+    log_error("%s", error_text(err));
+    exit(1);
+}
+
+static void run_task(struct bench *bench, task_body body)
+{
+    ERROR(err);
+    struct instance *instance = make(bench);
+    bench->ended = false;
+    if (instance_run(instance, body, ended, bench, &err) < 0) {
+        log_error("%s", error_text(&err));
+        exit(1);
+    }
+    while (!bench->ended)
+        loop_turn(bench->loop, true);
+    instance_free(instance);
+}
+
+static void cycle_start(struct bench *bench)
+{
+    run_task(bench, start_body);
+}
+
+static void cycle_run(struct bench *bench)
+{
+    run_task(bench, run_body);
+}
+
+static void measure(struct bench *bench, const char *what, void (*once)(struct bench *bench))
 {
     double times[LOOPS];
     long before = 0;
@@ -70,14 +125,14 @@ static void measure_cycle(struct bench *bench)
         before = faults();
         double start = thread_ns();
         for (int i = 0; i < PER_LOOP; i++)
-            instance_free(make(bench));
+            once(bench);
         if (loop >= 0)
             times[loop] = (thread_ns() - start) / PER_LOOP;
     }
     long faulted = faults() - before;
     qsort(times, LOOPS, sizeof(times[0]), compare);
-    printf("| store + instantiate + drop | best %.2f us, median %.2f us, %.2f faults |\n",
-           times[0] / 1e3, times[LOOPS / 2] / 1e3, (double)faulted / PER_LOOP);
+    printf("| %s | best %.2f us, median %.2f us, %.2f faults |\n", what, times[0] / 1e3,
+           times[LOOPS / 2] / 1e3, (double)faulted / PER_LOOP);
 }
 
 static void measure_live(struct bench *bench)
@@ -92,38 +147,52 @@ static void measure_live(struct bench *bench)
         instance_free(live[i]);
 }
 
+static int open_bench(struct bench *bench, const char *path, bool apart, struct error *err)
+{
+    struct program *program = NULL;
+    struct engine_options options = {.instances_max = LIVE_COUNT + 10, .modules_apart = apart};
+    struct workload_settings settings = {.name = path};
+    int rc = engine_new(&options, &bench->engine, err);
+    if (rc == 0)
+        rc = program_load(bench->engine, path, &program, err);
+    if (rc == 0)
+        rc = workload_new(bench->engine, program, &settings, &bench->workload, err);
+    if (rc == 0)
+        rc = loop_new(&bench->loop, err);
+    program_unref(program);
+    if (rc < 0)
+        return rc;
+    bench->executor = executor_new(bench->engine, bench->loop);
+    wasi_init(&bench->wasi, workload_wasi(bench->workload), bench->loop, NULL);
+    bench->run =
+        linked_find_export(workload_linked(bench->workload), STR("wasi:cli/run"), STR("run"));
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     ERROR(err);
     struct bench bench = {0};
-    struct program *program;
-    struct workload_settings settings = {.name = argv[1]};
-    if (argc != 2) {
-        fprintf(stderr, "usage: instance COMPONENT\n");
+    bool apart = argc > 1 && strcmp(argv[1], "--apart") == 0;
+    if (argc != 2 + apart) {
+        fprintf(stderr, "usage: instance [--apart] COMPONENT\n");
         return 2;
     }
-    int rc =
-        engine_new(&(struct engine_options){.instances_max = LIVE_COUNT + 10}, &bench.engine, &err);
-    if (rc == 0)
-        rc = program_load(bench.engine, argv[1], &program, &err);
-    if (rc == 0)
-        rc = workload_new(bench.engine, program, &settings, &bench.workload, &err);
-    if (rc == 0)
-        rc = loop_new(&bench.loop, &err);
-    if (rc < 0) {
+    const char *path = argv[1 + apart];
+    if (open_bench(&bench, path, apart, &err) < 0) {
         log_error("%s", error_text(&err));
         return 1;
     }
-    bench.executor = executor_new(bench.engine, bench.loop);
-    wasi_init(&bench.wasi, workload_wasi(bench.workload), bench.loop, NULL);
-    printf("| instances of %s | |\n|---|---|\n", argv[1]);
-    measure_cycle(&bench);
+    printf("| instances of %s%s | |\n|---|---|\n", path, apart ? ", adapter apart" : "");
+    measure(&bench, "store + instantiate + drop", cycle);
+    measure(&bench, "the same with start functions, on a fiber", cycle_start);
+    if (bench.run)
+        measure(&bench, "the same with a run", cycle_run);
     measure_live(&bench);
     wasi_done(&bench.wasi);
     executor_free(bench.executor);
     loop_free(bench.loop);
     workload_unref(bench.workload);
-    program_unref(program);
     engine_free(bench.engine);
     return 0;
 }
