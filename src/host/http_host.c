@@ -53,6 +53,9 @@ struct http_host {
     uint64_t drain_ms;
     char *url;
     struct https *https; // on the first worker's loop; NULL: plain HTTP
+    struct http_access_log *access_log;
+    bool proxy_protocol;
+    bool proxy_failure_logged; // atomic
 };
 
 // ---- requests
@@ -193,6 +196,13 @@ static void on_tls_failure(enum tls_failure kind, const char *reason, void *user
     https_handshake_failed(worker->host->https, kind, reason);
 }
 
+static void on_proxy_failure(const char *reason, void *user)
+{
+    struct worker *worker = user;
+    if (!__atomic_exchange_n(&worker->host->proxy_failure_logged, true, __ATOMIC_RELAXED))
+        log_warn("%s (more of this kind are counted, not logged)", reason);
+}
+
 static int open_server(struct worker *worker, const char *address, struct error *err)
 {
     struct https *https = worker->host->https;
@@ -200,8 +210,11 @@ static int open_server(struct worker *worker, const char *address, struct error 
     struct http_server_options options = {
         .address = address,
         .tls = tls,
+        .proxy_protocol = worker->host->proxy_protocol,
+        .access_log = worker->host->access_log,
         .on_request = on_request,
         .on_tls_failure = on_tls_failure,
+        .on_proxy_failure = on_proxy_failure,
         .user = worker,
     };
     int rc = http_server_new(worker->loop, &options, &worker->server, err);
@@ -254,10 +267,22 @@ static uint32_t cpu_count(void)
     return (uint32_t)MAX(CPU_COUNT(&cpus), 1);
 }
 
+static void close_access_log(struct http_host *host)
+{
+    if (!host->access_log)
+        return;
+    uint64_t dropped = http_access_log_dropped(host->access_log);
+    if (dropped)
+        log_warn("the access log lacks %llu lines that could not be written in time",
+                 (unsigned long long)dropped);
+    http_access_log_close(TAKE(host->access_log));
+}
+
 static void free_host(struct http_host *host)
 {
     for (uint32_t i = 0; i < host->worker_count; i++)
         close_worker(&host->workers[i]);
+    close_access_log(host);
     free(host->workers);
     free(host->url);
     free(host);
@@ -315,7 +340,13 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->engine = engine;
     host->drain_ms = options->drain_ms ? options->drain_ms : HTTP_HOST_DRAIN_MS_DEFAULT;
     host->workers = mem_zalloc(count * sizeof(*host->workers));
+    host->proxy_protocol = options->proxy_protocol;
     int rc = check_address(options->address, err);
+    if (rc == 0 && options->access_log)
+        rc = http_access_log_open(options->access_log,
+                                  options->access_log_format ? str_from(options->access_log_format)
+                                                             : STR("common"),
+                                  &host->access_log, err);
     if (rc == 0)
         rc = open_workers(host, options, count, err);
     if (rc < 0) {
@@ -361,6 +392,8 @@ void http_host_reload(struct http_host *host)
 {
     if (host->https)
         https_reload(host->https);
+    if (host->access_log)
+        http_access_log_reopen(host->access_log);
 }
 
 static void drained(void *user)

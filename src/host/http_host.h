@@ -15,6 +15,9 @@ struct http_host_options {
     // HTTPS when a certificate is named. The files are watched; a replaced certificate serves new
     // connections while running ones keep theirs.
     struct https_files tls;
+    bool proxy_protocol;           // connections begin with a header of the PROXY protocol
+    const char *access_log;        // a file, "-" for standard output; NULL: none
+    const char *access_log_format; // of http/access_format.h; NULL: "common"
     uint64_t drain_ms; // how long requests may go on after http_host_stop(); 0: the default
 };
 #define HTTP_HOST_WORKERS_MAX      256u
@@ -30,7 +33,7 @@ const char *http_host_url(const struct http_host *host);
 // New requests go to `workload` from now on. Thread-safe.
 void http_host_swap(struct http_host *host, struct workload *workload);
 
-// Reads the TLS files again now. No effect without TLS. Thread-safe.
+// Reads the TLS files again and opens the access log anew, where there are such. Thread-safe.
 void http_host_reload(struct http_host *host);
 
 // Stops accepting, lets running requests end within the drain time, joins the workers, frees.

@@ -14,6 +14,9 @@ struct run_options {
     const char *tls_cert_path;
     const char *tls_key_path;
     const char *tls_ca_path;
+    bool proxy_protocol;
+    const char *access_log;
+    const char *access_log_format;
     struct text_list env;
     struct text_list dirs;
     struct text_list allow_hosts;
@@ -27,6 +30,14 @@ struct run_options {
 static const struct option options[] = {
     {"addr", 0, OPTION_TEXT, "IP:PORT", "where an HTTP handler listens (default 127.0.0.1:8000)",
      FIELD(addr)},
+    {"access-log", 0, OPTION_TEXT, "FILE",
+     "a line for each HTTP request; `-` is standard output;\n"
+     "SIGHUP opens it anew",
+     FIELD(access_log)},
+    {"access-log-format", 0, OPTION_TEXT, "FORMAT",
+     "common (default), combined, json, or directives such as\n"
+     "'%h \"%r\" %>s %D'",
+     FIELD(access_log_format)},
     {"env", 'e', OPTION_LIST, "NAME=VALUE",
      "environment variable for the guest; NAME alone passes on\n"
      "the one of this process",
@@ -47,6 +58,10 @@ static const struct option options[] = {
      FIELD(invoke)},
     {"max-memory", 0, OPTION_BYTES, "SIZE", "linear memory of one instance (default 256M)",
      FIELD(memory_bytes)},
+    {"proxy-protocol", 0, OPTION_FLAG, NULL,
+     "connections begin with a header of the PROXY protocol,\n"
+     "version 2; only where none but the proxy can connect",
+     FIELD(proxy_protocol)},
     {"timeout", 0, OPTION_DURATION, "TIME",
      "wall time of one request or command\n"
      "(default 600s for requests, none for commands)",
@@ -163,7 +178,7 @@ static int check_tls(const struct run_options *run, struct error *err)
                      run->tls_cert_path ? "`--tls-key-path`" : "`--tls-cert-path`");
 }
 
-// Until SIGINT or SIGTERM; SIGHUP reads the TLS files again.
+// Until SIGINT or SIGTERM; SIGHUP reads the TLS files again and opens the access log anew.
 static void wait_for_end(struct http_host *host, const sigset_t *signals)
 {
     int signum = 0;
@@ -180,7 +195,7 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
     sigset_t signals;
     sigemptyset(&signals);
     // At a terminal SIGHUP says that it was closed.
-    if (run->tls_cert_path && !isatty(STDERR_FILENO))
+    if ((run->tls_cert_path || run->access_log) && !isatty(STDERR_FILENO))
         sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
@@ -191,6 +206,9 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
         .address = run->addr ? run->addr : "127.0.0.1:8000",
         .workers = (uint32_t)MIN(run->workers, (uint64_t)HTTP_HOST_WORKERS_MAX),
         .tls = {run->tls_cert_path, run->tls_key_path, run->tls_ca_path},
+        .proxy_protocol = run->proxy_protocol,
+        .access_log = run->access_log,
+        .access_log_format = run->access_log_format,
     };
     rc = http_host_start(engine, &host_options, workload, &host, err);
     if (rc < 0)

@@ -111,6 +111,22 @@ def test_curl_gets_an_answer():
         contains(log, "ALPN: server accepted http/1.1")
 
 
+def test_http2_is_agreed_on():
+    body = os.urandom(3_000_000)
+    with open(path("body"), "wb") as out:
+        out.write(body)
+    with Https(guest="p2-echo") as server:
+        _, got, log = server.curl("-v", "--http2", "--data-binary", "@" + path("body"), target="/echo")
+        contains(log, "ALPN: server accepted h2")
+        contains(log, "HTTP/2 200")
+        assert got == body, f"{len(got)} bytes"
+        # Many on one connection.
+        _, got, _ = server.curl("--http2", "-Z", "-d", "x", f"https://localhost:{server.port}/[1-60]")
+        equal(got.count(b"x"), 61)
+        text = server.s_client("-alpn", "h3", stdin=b"")
+        contains(text, "no application protocol")
+
+
 def test_rsa_certificates_serve_too():
     with Https(certificate="rsa") as server:
         contains(server.curl()[1], b"ello")
