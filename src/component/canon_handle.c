@@ -18,7 +18,7 @@ static struct str type_name(const void *type)
 {
     struct str name;
     memcpy(&name, (const char *)type + offsetof(struct resource_type, name), sizeof(name));
-    return name;
+    return name.len > 0 ? name : STR("(resource without a name)");
 }
 
 __attribute__((cold)) static int trap_lookup(struct canon_call *call, uint32_t index,
