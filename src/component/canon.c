@@ -99,15 +99,43 @@ int canon_lower_bytes(struct canon_call *call, const void *data, size_t count, u
     return 0;
 }
 
+static uint32_t lent_at(const struct canon_call *call, uint32_t i)
+{
+    const uint32_t in_place = ARRAY_LEN(call->lent);
+    return i < in_place ? call->lent[i] : call->lent_more[i - in_place];
+}
+
+static void give_back(struct handle_table *handles, uint32_t index)
+{
+    struct handle *handle = handle_table_get(handles, index);
+    if (handle && handle->lends > 0)
+        handle->lends--;
+}
+
 void canon_call_end(struct canon_call *call)
 {
-    for (uint32_t i = 0; i < call->lent_count; i++) {
-        const uint32_t in_place = ARRAY_LEN(call->lent);
-        uint32_t index = i < in_place ? call->lent[i] : call->lent_more[i - in_place];
-        struct handle *handle = handle_table_get(call->handles, index);
-        if (handle && handle->lends > 0)
-            handle->lends--;
-    }
+    for (uint32_t i = 0; i < call->lent_count; i++)
+        give_back(call->handles, lent_at(call, i));
     call->lent_count = 0;
     call->lent_more = NULL;
+}
+
+void canon_lends_keep(struct canon_call *call, struct canon_lends *out)
+{
+    *out = (struct canon_lends){0};
+    if (call->lent_count == 0)
+        return;
+    out->items = mem_new_array(uint32_t, call->lent_count);
+    for (uint32_t i = 0; i < call->lent_count; i++)
+        out->items[out->count++] = lent_at(call, i);
+    call->lent_count = 0;
+    call->lent_more = NULL;
+}
+
+void canon_lends_return(struct canon_lends *lends, struct handle_table *handles)
+{
+    for (uint32_t i = 0; i < lends->count; i++)
+        give_back(handles, lends->items[i]);
+    free(lends->items);
+    *lends = (struct canon_lends){0};
 }

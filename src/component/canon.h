@@ -27,6 +27,8 @@ union core_value {
 enum string_encoding { ENCODING_UTF8, ENCODING_UTF16, ENCODING_LATIN1_UTF16 };
 
 struct canon_call;
+struct async_store;
+struct host_job;
 
 // A resource type provided by the host. Its identity is its address.
 struct host_resource {
@@ -41,11 +43,19 @@ struct host_resource {
 
 #define HANDLES_MAX 100000u // per table, defaults of CanonicalABI.md allow 2^28
 
-enum handle_kind { HANDLE_FREE, HANDLE_OWN, HANDLE_BORROW };
+enum handle_kind {
+    HANDLE_FREE,
+    HANDLE_OWN,
+    HANDLE_BORROW,
+    HANDLE_SUBTASK,      // rep: struct subtask
+    HANDLE_WAITABLE_SET, // rep: struct waitable_set
+    HANDLE_STREAM_END,   // rep: struct stream_side; of futures as well
+    HANDLE_ERROR_CONTEXT // rep: struct error_context
+};
 
 // `type` is the identity of the resource type: a struct host_resource, or the struct plan_resource
-// of one that a component defines (both begin with interface and name, for messages). `rep` is the
-// host's pointer, or the component's i32.
+// of one that a component defines (both begin with interface and name, for messages); NULL for what
+// is no resource. `rep` is the host's pointer, or the component's i32.
 struct handle {
     const void *type;
     union {
@@ -53,10 +63,10 @@ struct handle {
         uint32_t rep32;
         uint32_t next_free;
     };
-    uint32_t lends;           // calls that borrow through this handle
-    uint8_t kind;             // enum handle_kind
-    bool is_guest;            // a component defines the type: rep32
-    struct canon_call *scope; // borrow handle: the call that must drop it before it returns
+    uint32_t lends;  // calls that borrow through this handle
+    uint8_t kind;    // enum handle_kind
+    bool is_guest;   // a component defines the type: rep32
+    uint32_t *scope; // borrow handle: what counts those to be dropped before the return
 };
 
 struct handle_table {
@@ -70,6 +80,8 @@ struct handle_table {
 void handle_table_init(struct handle_table *table);
 // Releases the memory; does not drop representations.
 void handle_table_done(struct handle_table *table);
+
+const char *handle_kind_name(enum handle_kind kind); // "waitable set"
 
 // The live handle at `index`, or NULL. Valid until the table changes.
 static inline struct handle *handle_table_get(const struct handle_table *table, uint32_t index)
@@ -93,6 +105,8 @@ struct canon_ops {
     // Calls the core function behind an export with flat values in place, refreshes the memory
     // view.
     int (*invoke)(struct canon_call *call, const void *func, union core_value *flat);
+    // Reads the memory's place and size again, after other guest code ran.
+    void (*refresh)(struct canon_call *call);
     // Calls the function's post-return with its flat results.
     int (*post_return)(struct canon_call *call, const void *func, union core_value *flat);
 };
@@ -115,10 +129,14 @@ struct canon_call {
     uint32_t *lent_more; // in the arena
     bool teardown;       // the store is being destroyed; drop handlers must not fail or suspend
     bool may_leave;      // false while the guest's realloc or post-return runs
+    bool is_async;       // the canonical definition has the option `async`
     // Calls between components, and values with handles (canon_copy.h, value.h) need also:
     const struct canon_resource *resources; // by resource_type.index; NULL: no table
     uint32_t component_instance;            // whose boundary this call crosses
     uint32_t borrows; // borrow handles made for this call that its callee has not dropped yet
+    uint32_t *scope;  // counts them instead of `borrows`: they belong to a task; or NULL
+    struct async_store *async; // of the store; NULL: no asynchronous part
+    struct host_job *job;      // of an asynchronous function of the host
 };
 
 // What a resource type is at run time; the engine makes one table for each linked program.
@@ -175,6 +193,14 @@ _must_use_ int canon_check_range(struct canon_call *call, uint32_t ptr, uint32_t
 
 // Gives back the lends of the call. The engine calls it when a host function returns.
 void canon_call_end(struct canon_call *call);
+// What a call lent, kept beyond it by a subtask (CanonicalABI.md "Subtask State": lenders).
+struct canon_lends {
+    uint32_t *items; // heap; NULL: none
+    uint32_t count;
+};
+// Takes the lends over from the call; to be given back, once, to the same table.
+void canon_lends_keep(struct canon_call *call, struct canon_lends *out);
+void canon_lends_return(struct canon_lends *lends, struct handle_table *handles);
 
 // resource.drop of a host resource: removes the handle and, for an own handle, calls the drop
 // handler.

@@ -3,6 +3,8 @@
 
 #include "component/canon_place.h"
 #include "component/canon_text.h"
+#include "component/error_context.h"
+#include "component/stream.h"
 
 struct copy {
     struct canon_call *from;
@@ -137,6 +139,30 @@ static int copy_handle(struct copy *copy, const struct type *t, struct place fro
     return rc;
 }
 
+static int copy_stream(struct copy *copy, const struct type *t, struct place from, struct place to)
+{
+    uint32_t index = (uint32_t)place_load(copy->from, from, 4), out = 0;
+    struct stream *stream;
+    int rc = canon_lift_stream(copy->from, index, t->kind == TYPE_FUTURE, t->element, &stream);
+    if (rc == 0)
+        rc = canon_lower_stream(copy->to, stream, &out);
+    if (rc == 0)
+        place_store(copy->to, to, 4, out);
+    return rc;
+}
+
+static int copy_error_context(struct copy *copy, struct place from, struct place to)
+{
+    uint32_t index = (uint32_t)place_load(copy->from, from, 4), out = 0;
+    struct error_context *context;
+    int rc = canon_lift_error_context(copy->from, index, &context);
+    if (rc == 0)
+        rc = canon_lower_error_context(copy->to, context, &out);
+    if (rc == 0)
+        place_store(copy->to, to, 4, out);
+    return rc;
+}
+
 static int copy_char(struct copy *copy, struct place from, struct place to)
 {
     uint32_t value = 0;
@@ -192,10 +218,19 @@ static int copy_value(struct copy *copy, const struct type *t, struct place from
         return copy_handle(copy, t, from, to);
     case TYPE_STREAM:
     case TYPE_FUTURE:
+        return copy_stream(copy, t, from, to);
     case TYPE_ERROR_CONTEXT:
-        break;
+        return copy_error_context(copy, from, to);
     }
-    return canon_trap(copy->from, "streams, futures and error contexts cannot be passed here");
+    return canon_trap(copy->from, "a value of an unknown type");
+}
+
+int canon_copy_elements(const struct type *element, uint32_t count, struct canon_call *from,
+                        uint32_t from_ptr, struct canon_call *to, uint32_t to_ptr)
+{
+    struct copy copy = copy_between(from, to);
+    return copy_elements(&copy, element, count, (struct place){NULL, from_ptr},
+                         (struct place){NULL, to_ptr});
 }
 
 int canon_copy_params(const struct func_type *type, struct canon_call *caller,
@@ -203,18 +238,26 @@ int canon_copy_params(const struct func_type *type, struct canon_call *caller,
                       union core_value *flat)
 {
     struct copy copy = copy_between(caller, callee);
-    struct call_shape shape;
-    int rc = call_shape(caller, type, &shape);
+    struct call_shape shape, callee_shape;
+    int rc = call_shape(caller, type, caller->is_async, &shape);
+    if (unlikely(rc < 0))
+        return rc;
+    callee_shape = shape;
+    if (caller->is_async)
+        rc = call_shape(caller, type, false, &callee_shape);
     if (unlikely(rc < 0))
         return rc;
     // Reading through a place never writes.
     struct place from = {(union core_value *)args, 0}, to = {flat, 0};
     if (shape.params_in_memory) {
         from = (struct place){NULL, args[0].u32};
-        to = (struct place){NULL, 0};
         rc = canon_check_range(caller, from.ptr, shape.size, shape.align);
-        if (rc == 0)
-            rc = canon_alloc(callee, shape.size, shape.align, &to.ptr);
+        if (rc < 0)
+            return rc;
+    }
+    if (callee_shape.params_in_memory) {
+        to = (struct place){NULL, 0};
+        rc = canon_alloc(callee, shape.size, shape.align, &to.ptr);
         if (rc < 0)
             return rc;
         after_realloc(&copy);
@@ -232,16 +275,20 @@ int canon_copy_result(const struct func_type *type, struct canon_call *callee,
     int rc = canon_check_borrows(callee);
     if (rc < 0 || !type->result)
         return rc;
-    rc = call_shape(caller, type, &shape);
+    rc = call_shape(caller, type, caller->is_async, &shape);
     if (unlikely(rc < 0))
         return rc;
-    if (!shape.result_in_memory)
-        return copy_value(&copy, type->result, (struct place){(union core_value *)flat, 0},
-                          (struct place){args, 0});
     const struct type_layout *layout = &type->result->layout;
-    struct place from = {NULL, flat[0].u32}, to = {NULL, args[shape.flat_params].u32};
-    rc = canon_check_range(callee, from.ptr, layout->size, layout->align);
-    if (rc == 0)
+    // task.return takes as many values as a function has parameters.
+    bool from_memory = layout->flat_count > (callee->is_async ? TYPE_FLAT_MAX : 1);
+    struct place from = {(union core_value *)flat, 0}, to = {args, 0};
+    if (from_memory) {
+        from = (struct place){NULL, flat[0].u32};
+        rc = canon_check_range(callee, from.ptr, layout->size, layout->align);
+    }
+    if (rc == 0 && shape.result_in_memory) {
+        to = (struct place){NULL, args[shape.flat_params].u32};
         rc = canon_check_range(caller, to.ptr, layout->size, layout->align);
+    }
     return rc < 0 ? rc : copy_value(&copy, type->result, from, to);
 }

@@ -15,6 +15,9 @@
 //     rc = call the callee's post-return with flat, callee->may_leave false, if there is one;
 //     canon_call_end(caller);                                     // always, also after a failure
 //
+// Under the option `async` (canon_call.is_async) the caller passes fewer flat values and takes the
+// result in memory, and the callee returns through task.return, with more flat values.
+//
 // Each step may trap (negative, reason in the error of the call at fault), which ends the sequence.
 // Whether the callee may be entered and the caller may leave is the engine's to check before.
 // Memory views of both calls must be fresh when each of the two functions is called; they are kept
@@ -35,3 +38,9 @@ _must_use_ int canon_copy_params(const struct func_type *type, struct canon_call
 _must_use_ int canon_copy_result(const struct func_type *type, struct canon_call *callee,
                                  struct canon_call *caller, const union core_value *flat,
                                  union core_value *args);
+
+// Lifts `count` elements in a row from one memory and lowers them into another; both ranges were
+// checked.
+_must_use_ int canon_copy_elements(const struct type *element, uint32_t count,
+                                   struct canon_call *from, uint32_t from_ptr,
+                                   struct canon_call *to, uint32_t to_ptr);

@@ -5,7 +5,9 @@
 #include <stddef.h>
 
 #include "component/canon.h"
+#include "component/error_context.h"
 #include "component/plan.h"
+#include "component/stream.h"
 
 // Names of both kinds of resource type are read through struct resource_type.
 static_assert(offsetof(struct plan_resource, type) == 0, "a plan resource begins with its type");
@@ -16,9 +18,23 @@ static_assert(offsetof(struct resource_type, interface) ==
 
 static struct str type_name(const void *type)
 {
-    struct str name;
+    struct str name = STR_EMPTY;
     memcpy(&name, (const char *)type + offsetof(struct resource_type, name), sizeof(name));
     return name.len > 0 ? name : STR("(resource without a name)");
+}
+
+const char *handle_kind_name(enum handle_kind kind)
+{
+    static const char *const names[] = {
+        [HANDLE_FREE] = "free handle",
+        [HANDLE_OWN] = "resource",
+        [HANDLE_BORROW] = "borrowed resource",
+        [HANDLE_SUBTASK] = "subtask",
+        [HANDLE_WAITABLE_SET] = "waitable set",
+        [HANDLE_STREAM_END] = "stream or future",
+        [HANDLE_ERROR_CONTEXT] = "error context",
+    };
+    return names[kind];
 }
 
 __attribute__((cold)) static int trap_lookup(struct canon_call *call, uint32_t index,
@@ -27,7 +43,11 @@ __attribute__((cold)) static int trap_lookup(struct canon_call *call, uint32_t i
     const struct handle *handle = handle_table_get(call->handles, index);
     if (!handle)
         return canon_trap(call, "unknown handle index %u", index);
-    struct str is = type_name(handle->type), wanted = type_name(type);
+    struct str wanted = type_name(type);
+    if (!handle->type)
+        return canon_trap(call, "handle %u is a %s, not a `%.*s`", index,
+                          handle_kind_name(handle->kind), STR_ARG(wanted));
+    struct str is = type_name(handle->type);
     return canon_trap(call, "handle %u refers to a `%.*s`, not a `%.*s`", index, STR_ARG(is),
                       STR_ARG(wanted));
 }
@@ -110,14 +130,19 @@ int canon_lift_borrow(struct canon_call *call, uint32_t index, const struct host
     return rc;
 }
 
+static uint32_t *borrow_count(struct canon_call *call)
+{
+    return call->scope ? call->scope : &call->borrows;
+}
+
 static int add_borrow(struct canon_call *call, struct handle handle, uint32_t *index)
 {
     handle.kind = HANDLE_BORROW;
     handle.lends = 0;
-    handle.scope = call;
+    handle.scope = borrow_count(call);
     int rc = add(call, &handle, index);
     if (rc == 0)
-        call->borrows++;
+        ++*handle.scope;
     return rc;
 }
 
@@ -143,10 +168,10 @@ int canon_transfer_borrow(struct canon_call *from, struct canon_call *to,
 
 int canon_check_borrows(struct canon_call *call)
 {
-    if (likely(call->borrows == 0))
+    uint32_t count = *borrow_count(call);
+    if (likely(count == 0))
         return 0;
-    return canon_trap(call, "borrow handles still remain at the end of the call (%u)",
-                      call->borrows);
+    return canon_trap(call, "borrow handles still remain at the end of the call (%u)", count);
 }
 
 // ---- owning -------------------------------------------------------------------------------------
@@ -234,9 +259,9 @@ static int find_droppable(struct canon_call *call, const void *type, uint32_t in
 
 static void drop_borrow(struct canon_call *call, uint32_t index)
 {
-    struct canon_call *scope = call->handles->items[index].scope;
-    if (scope && scope->borrows > 0)
-        scope->borrows--;
+    uint32_t *scope = call->handles->items[index].scope;
+    if (scope && *scope > 0)
+        --*scope;
     handle_table_remove(call->handles, index);
 }
 
@@ -283,6 +308,17 @@ int canon_resource_remove(struct canon_call *call, const void *type, uint32_t in
     return 0;
 }
 
+// What is no resource, when its store ends. Subtasks are the store's.
+static void release(const struct handle *handle)
+{
+    if (handle->kind == HANDLE_STREAM_END)
+        stream_end_release(handle->rep);
+    else if (handle->kind == HANDLE_WAITABLE_SET)
+        waitable_set_free(handle->rep);
+    else if (handle->kind == HANDLE_ERROR_CONTEXT)
+        error_context_unref(handle->rep);
+}
+
 static void drop_pass(struct canon_call *call)
 {
     struct handle_table *table = call->handles;
@@ -290,12 +326,15 @@ static void drop_pass(struct canon_call *call)
         const struct handle *handle = handle_table_get(table, i);
         if (!handle)
             continue;
+        struct handle handle_was = *handle;
         if (handle->kind == HANDLE_OWN && !handle->is_guest) {
             if (drop_own(call, i) < 0 && call->error)
                 error_done(call->error);
-        } else {
-            handle_table_remove(table, i);
+            continue;
         }
+        handle_table_remove(table, i);
+        if (!handle_was.type)
+            release(&handle_was);
     }
 }
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "component/canon_place.h"
 
-int call_shape(struct canon_call *call, const struct func_type *type, struct call_shape *out)
+int call_shape(struct canon_call *call, const struct func_type *type, bool async_lower,
+               struct call_shape *out)
 {
     struct call_shape shape = {.align = 1};
     uint64_t end = 0;
@@ -16,9 +17,10 @@ int call_shape(struct canon_call *call, const struct func_type *type, struct cal
     if (unlikely(end > UINT32_MAX))
         return canon_trap(call, "parameters of %llu bytes", (unsigned long long)end);
     shape.size = (uint32_t)end;
-    shape.params_in_memory = flat > TYPE_FLAT_MAX;
+    shape.params_in_memory = flat > (async_lower ? FLAT_ASYNC_PARAMS_MAX : TYPE_FLAT_MAX);
     shape.flat_params = shape.params_in_memory ? 1 : flat;
-    shape.result_in_memory = type->result && type->result->layout.flat_count > 1;
+    shape.result_in_memory =
+        type->result && type->result->layout.flat_count > (async_lower ? 0 : 1);
     *out = shape;
     return 0;
 }

@@ -82,8 +82,11 @@ static inline uint64_t flags_canonical(const struct type *t, uint64_t bits)
     return bits & ((UINT64_C(1) << t->field_count) - 1);
 }
 
-// How the parameters of a function travel (synchronous: up to TYPE_FLAT_MAX flat values, else one
-// pointer), and whether the result goes through memory.
+// Flat parameters of a function that is lowered with the option `async`.
+#define FLAT_ASYNC_PARAMS_MAX 4u
+
+// How the parameters of a function travel (up to so many flat values, else one pointer), and
+// whether the result goes through memory when it is lowered.
 struct call_shape {
     uint32_t flat_params; // core parameters without a return pointer
     bool params_in_memory;
@@ -91,7 +94,7 @@ struct call_shape {
     uint32_t size, align; // of the parameters as a tuple
 };
 // Traps when the tuple of parameters is too large.
-_must_use_ int call_shape(struct canon_call *call, const struct func_type *type,
+_must_use_ int call_shape(struct canon_call *call, const struct func_type *type, bool async_lower,
                           struct call_shape *out);
 
 // The list at (ptr, count) in the call's memory: limits, alignment and bounds.

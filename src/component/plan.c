@@ -71,6 +71,7 @@ void planner_done(struct planner *p)
     free(p->dtors);
     vec_done(&p->steps);
     vec_done(&p->trampolines);
+    vec_done(&p->component_envs);
     arena_done(&p->scratch);
 }
 

@@ -8,6 +8,7 @@
 #pragma once
 
 #include "component/canon.h"
+#include "component/canon_kind.h"
 #include "component/core_module.h"
 #include "wit/type.h"
 
@@ -71,6 +72,17 @@ enum trampoline_kind {
     TRAMPOLINE_RESOURCE_DROP,
     TRAMPOLINE_RESOURCE_REP,
     TRAMPOLINE_FORWARD, // calls plan->funcs[target]: a shim slot bound directly to what fills it
+    TRAMPOLINE_BUILTIN, // an asynchronous built-in, plan->builtins[target]
+};
+
+// Operands of an asynchronous built-in.
+struct plan_builtin {
+    enum canon_kind kind;
+    const struct type *type; // streams and futures: of the elements; task.return: of the result
+    uint32_t slot;           // context.*
+    char core_type;          // context.*
+    bool flag;               // async, or cancellable
+    uint32_t table;          // thread.new-indirect: index into plan->tables
 };
 
 // A core function made by the host.
@@ -123,10 +135,16 @@ struct plan {
     uint32_t step_count;
     uint32_t core_instance_count;
     uint32_t component_instance_count;
+    uint32_t *component_parents; // by component instance; PLAN_NONE: nobody's child
     struct core_ref *memories;
     uint32_t memory_count;
     struct core_ref *funcs;
     uint32_t func_count;
+    struct core_ref *tables;
+    uint32_t table_count;
+    struct plan_builtin *builtins;
+    uint32_t builtin_count;
+    bool has_threads; // some component instance makes threads of its own
     struct plan_trampoline *trampolines;
     uint32_t trampoline_count;
     struct plan_lifted *lifted;

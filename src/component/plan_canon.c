@@ -3,6 +3,8 @@
 // Canonical ABI gives them (CanonicalABI.md "Flattening", "Canonical Definitions").
 #include <errno.h>
 
+#include "component/async_builtin.h"
+#include "component/canon_place.h"
 #include "component/planner.h"
 
 bool core_func_type_equal(const struct core_func_type *a, const struct core_func_type *b)
@@ -32,8 +34,10 @@ struct str core_func_type_text(const struct core_func_type *type, struct arena *
 
 uint32_t plan_component_instance(struct planner *p, struct env *env)
 {
-    if (env->component_instance == PLAN_NONE)
+    if (env->component_instance == PLAN_NONE) {
         env->component_instance = p->plan->component_instance_count++;
+        *vec_push(&p->component_envs) = env;
+    }
     return env->component_instance;
 }
 
@@ -45,13 +49,14 @@ struct signature {
     bool result_in_memory;
 };
 
-static struct str flat_params(struct planner *p, const struct func_type *type, bool *in_memory)
+static struct str flat_params(struct planner *p, const struct func_type *type, size_t most,
+                              bool *in_memory)
 {
     char flat[TYPE_FLAT_MAX];
     size_t len = 0;
     for (uint32_t i = 0; i < type->param_count; i++) {
         const struct type_layout *layout = &type->params[i].type->layout;
-        if (layout->flat_count > TYPE_FLAT_MAX - len) {
+        if (layout->flat_count > most - len) {
             *in_memory = true;
             return STR("i");
         }
@@ -61,21 +66,40 @@ static struct str flat_params(struct planner *p, const struct func_type *type, b
     return arena_str(&p->plan->arena, str_of(flat, len));
 }
 
-static struct signature flatten(struct planner *p, const struct func_type *type, bool is_lower)
+static struct signature flatten_lift(struct planner *p, const struct func_type *type,
+                                     const struct canon_def_options *options)
 {
     struct signature s = {.core = {STR_EMPTY, STR_EMPTY}};
-    s.core.params = flat_params(p, type, &s.params_in_memory);
+    s.core.params = flat_params(p, type, TYPE_FLAT_MAX, &s.params_in_memory);
+    if (options->is_async) { // the result goes through task.return
+        s.core.results = options->has_callback ? STR("i") : STR_EMPTY;
+        return s;
+    }
     if (!type->result)
         return s;
     const struct type_layout *layout = &type->result->layout;
-    if (layout->flat_count <= PLAN_FLAT_RESULTS_MAX) {
-        s.core.results = arena_str(&p->plan->arena, str_of(layout->flat, layout->flat_count));
-        return s;
+    s.result_in_memory = layout->flat_count > PLAN_FLAT_RESULTS_MAX;
+    s.core.results = s.result_in_memory
+                         ? STR("i")
+                         : arena_str(&p->plan->arena, str_of(layout->flat, layout->flat_count));
+    return s;
+}
+
+static struct signature flatten_lower(struct planner *p, const struct func_type *type,
+                                      bool is_async)
+{
+    struct signature s = {.core = {STR_EMPTY, STR_EMPTY}};
+    size_t most = is_async ? FLAT_ASYNC_PARAMS_MAX : TYPE_FLAT_MAX;
+    s.core.params = flat_params(p, type, most, &s.params_in_memory);
+    if (type->result) {
+        const struct type_layout *layout = &type->result->layout;
+        s.result_in_memory = layout->flat_count > (is_async ? 0 : PLAN_FLAT_RESULTS_MAX);
+        if (!s.result_in_memory)
+            s.core.results = arena_str(&p->plan->arena, str_of(layout->flat, layout->flat_count));
+        else
+            s.core.params = arena_printf(&p->plan->arena, "%.*si", STR_ARG(s.core.params));
     }
-    s.result_in_memory = true;
-    if (is_lower)
-        s.core.params = arena_printf(&p->plan->arena, "%.*si", STR_ARG(s.core.params));
-    else
+    if (is_async) // the state of the subtask
         s.core.results = STR("i");
     return s;
 }
@@ -111,13 +135,11 @@ static int canon_options(struct planner *p, struct env *env, const struct canon_
                          struct work_options *out)
 {
     static const struct core_func_type realloc_type = {STR_INIT("iiii"), STR_INIT("i")};
-    if (def->is_async || def->has_callback)
-        return plan_fail(p, -ENOTSUP,
-                         "component uses async functions (asynchronous component model), which "
-                         "this build does not run yet");
+    static const struct core_func_type callback_type = {STR_INIT("iii"), STR_INIT("i")};
     struct work_options options = {
         .component_instance = plan_component_instance(p, env),
         .encoding = (enum string_encoding)def->encoding,
+        .is_async = def->is_async,
     };
     int rc = 0;
     if (def->has_memory) {
@@ -135,6 +157,8 @@ static int canon_options(struct planner *p, struct env *env, const struct canon_
         if (rc == 0 && !options.memory)
             rc = plan_fail(p, -EINVAL, "canonical option `realloc` without `memory`");
     }
+    if (rc == 0 && def->has_callback)
+        rc = option_func(p, env, def->callback, "callback", &callback_type, &options.callback);
     if (rc == 0)
         *out = options;
     return rc;
@@ -167,13 +191,16 @@ static int push_trampoline(struct planner *p, struct env *env, struct work_tramp
     return plan_env_push(p, env, (struct entity){.sort = SORT_CORE_FUNC, .core = item});
 }
 
-static int refuse_async(struct planner *p, bool is_async)
+static int check_async(struct planner *p, const struct func_type *type,
+                       const struct canon_def_options *options)
 {
-    if (!is_async)
-        return 0;
-    return plan_fail(p, -ENOTSUP,
-                     "component uses async functions, streams or futures (asynchronous component "
-                     "model), which this build does not run yet");
+    if (options->is_async && !type->is_async)
+        return plan_fail(p, -EINVAL, "canonical option `async` of a function that is not async");
+    if (options->is_async && options->has_post_return)
+        return plan_fail(p, -EINVAL, "canonical option `post-return` beside `async`");
+    if (options->has_callback && !options->is_async)
+        return plan_fail(p, -EINVAL, "canonical option `callback` without `async`");
+    return 0;
 }
 
 static int canon_lift(struct planner *p, struct env *env, const struct canon_def *def)
@@ -183,14 +210,14 @@ static int canon_lift(struct planner *p, struct env *env, const struct canon_def
     struct work_options options;
     int rc = plan_type_at(p, env, def->type, TYPE_DEF_FUNC, &type);
     if (rc == 0)
-        rc = refuse_async(p, type->is_async);
+        rc = check_async(p, type->func, &def->options);
     if (rc == 0)
         rc = plan_env_get(p, env, SORT_CORE_FUNC, def->func, &core);
     if (rc == 0)
         rc = canon_options(p, env, &def->options, &options);
     if (rc < 0)
         return rc;
-    struct signature want = flatten(p, type->func, false);
+    struct signature want = flatten_lift(p, type->func, &def->options);
     if (!core_func_type_equal(&want.core, core.core->func)) {
         struct str have = core_func_type_text(core.core->func, &p->scratch);
         struct str expected = core_func_type_text(&want.core, &p->scratch);
@@ -219,7 +246,7 @@ static int canon_lower(struct planner *p, struct env *env, const struct canon_de
     struct work_options options;
     int rc = plan_env_get(p, env, SORT_FUNC, def->func, &func);
     if (rc == 0)
-        rc = refuse_async(p, func.func->is_async);
+        rc = check_async(p, func.func->type, &def->options);
     if (rc == 0)
         rc = canon_options(p, env, &def->options, &options);
     if (rc == 0 && def->options.has_post_return)
@@ -227,7 +254,7 @@ static int canon_lower(struct planner *p, struct env *env, const struct canon_de
     if (rc < 0)
         return rc;
     const struct func_type *type = func.func->type;
-    struct signature core = flatten(p, type, true);
+    struct signature core = flatten_lower(p, type, def->options.is_async);
     bool realloc = type->result && type->result->layout.has_pointers;
     rc = need_options(p, &options,
                       core.params_in_memory || core.result_in_memory || params_have_pointers(type),
@@ -284,6 +311,130 @@ static int canon_type(struct planner *p, struct env *env, const struct canon_def
     return plan_env_push(p, env, (struct entity){.sort = SORT_FUNC, .func = func});
 }
 
+// ---- asynchronous built-ins ---------------------------------------------------------------------
+
+// The core signatures; NULL where the type decides.
+static const struct {
+    const char *params;
+    const char *results;
+} builtin_types[CANON_KIND_COUNT] = {
+    [CANON_TASK_CANCEL] = {"", ""},
+    [CANON_SUBTASK_CANCEL] = {"i", "i"},
+    [CANON_CONTEXT_GET] = {"", NULL},
+    [CANON_CONTEXT_SET] = {NULL, ""},
+    [CANON_THREAD_YIELD] = {"", "i"},
+    [CANON_SUBTASK_DROP] = {"i", ""},
+    [CANON_STREAM_NEW] = {"", "I"},
+    [CANON_STREAM_READ] = {"iii", "i"},
+    [CANON_STREAM_WRITE] = {"iii", "i"},
+    [CANON_STREAM_CANCEL_READ] = {"i", "i"},
+    [CANON_STREAM_CANCEL_WRITE] = {"i", "i"},
+    [CANON_STREAM_DROP_READABLE] = {"i", ""},
+    [CANON_STREAM_DROP_WRITABLE] = {"i", ""},
+    [CANON_FUTURE_NEW] = {"", "I"},
+    [CANON_FUTURE_READ] = {"ii", "i"},
+    [CANON_FUTURE_WRITE] = {"ii", "i"},
+    [CANON_FUTURE_CANCEL_READ] = {"i", "i"},
+    [CANON_FUTURE_CANCEL_WRITE] = {"i", "i"},
+    [CANON_FUTURE_DROP_READABLE] = {"i", ""},
+    [CANON_FUTURE_DROP_WRITABLE] = {"i", ""},
+    [CANON_ERROR_CONTEXT_NEW] = {"ii", "i"},
+    [CANON_ERROR_CONTEXT_DEBUG_MESSAGE] = {"ii", ""},
+    [CANON_ERROR_CONTEXT_DROP] = {"i", ""},
+    [CANON_WAITABLE_SET_NEW] = {"", "i"},
+    [CANON_WAITABLE_SET_WAIT] = {"ii", "i"},
+    [CANON_WAITABLE_SET_POLL] = {"ii", "i"},
+    [CANON_WAITABLE_SET_DROP] = {"i", ""},
+    [CANON_WAITABLE_JOIN] = {"ii", ""},
+    [CANON_BACKPRESSURE_INC] = {"", ""},
+    [CANON_BACKPRESSURE_DEC] = {"", ""},
+    [CANON_THREAD_INDEX] = {"", "i"},
+    [CANON_THREAD_NEW_INDIRECT] = {"ii", "i"},
+    [CANON_THREAD_RESUME_LATER] = {"i", ""},
+    [CANON_THREAD_SUSPEND] = {"", "i"},
+    [CANON_THREAD_SUSPEND_THEN_RESUME] = {"i", "i"},
+    [CANON_THREAD_YIELD_THEN_RESUME] = {"i", "i"},
+    [CANON_THREAD_SUSPEND_THEN_PROMOTE] = {"i", "i"},
+    [CANON_THREAD_YIELD_THEN_PROMOTE] = {"i", "i"},
+};
+
+static struct core_func_type builtin_signature(struct planner *p, const struct plan_builtin *b)
+{
+    if (b->kind == CANON_TASK_RETURN) {
+        struct type_field param = {STR_EMPTY, b->type};
+        struct func_type type = {.params = &param, .param_count = b->type ? 1 : 0};
+        bool in_memory = false;
+        return (struct core_func_type){flat_params(p, &type, TYPE_FLAT_MAX, &in_memory), STR_EMPTY};
+    }
+    struct str slot = arena_str(&p->plan->arena, str_of(&b->core_type, 1));
+    const char *params = builtin_types[b->kind].params, *results = builtin_types[b->kind].results;
+    return (struct core_func_type){params ? str_from(params) : slot,
+                                   results ? str_from(results) : slot};
+}
+
+// The type operand of streams, futures and task.return.
+static int builtin_type(struct planner *p, struct env *env, const struct canon_def *def,
+                        struct plan_builtin *out)
+{
+    const struct type_entity *type;
+    if (def->kind == CANON_TASK_RETURN) {
+        if (!def->has_result)
+            return 0;
+        type = &p->primitives[def->result.is_index ? 0 : def->result.primitive];
+        int rc = def->result.is_index
+                     ? plan_type_at(p, env, def->result.index, TYPE_DEF_VALUE, &type)
+                     : 0;
+        if (rc == 0)
+            out->type = type->value;
+        return rc;
+    }
+    if (def->kind < CANON_STREAM_NEW || def->kind > CANON_FUTURE_DROP_WRITABLE)
+        return 0;
+    enum type_kind want = def->kind >= CANON_FUTURE_NEW ? TYPE_FUTURE : TYPE_STREAM;
+    int rc = plan_type_at(p, env, def->type, TYPE_DEF_VALUE, &type);
+    if (rc == 0 && type->value->kind != want)
+        return plan_fail(p, -EINVAL, "type %u of %s is not a %s", def->type,
+                         canon_kind_name(def->kind), want == TYPE_FUTURE ? "future" : "stream");
+    if (rc == 0)
+        out->type = type->value->element;
+    return rc;
+}
+
+static int builtin_table(struct planner *p, const struct env *env, const struct canon_def *def,
+                         struct work_trampoline *out)
+{
+    struct entity table;
+    if (def->kind != CANON_THREAD_NEW_INDIRECT)
+        return 0;
+    int rc = plan_env_get(p, env, SORT_CORE_TABLE, def->table, &table);
+    if (rc == 0)
+        out->table = table.core;
+    p->plan->has_threads = true;
+    return rc;
+}
+
+static int canon_builtin(struct planner *p, struct env *env, const struct canon_def *def)
+{
+    if (!async_builtin_exists(def->kind))
+        return plan_fail(p, -ENOTSUP, "component uses %s, which this build does not run",
+                         canon_kind_name(def->kind));
+    struct plan_builtin *builtin = arena_new(&p->plan->arena, struct plan_builtin);
+    *builtin = (struct plan_builtin){
+        .kind = def->kind, .slot = def->slot, .core_type = def->core_type, .flag = def->flag};
+    struct work_trampoline trampoline = {.kind = TRAMPOLINE_BUILTIN, .builtin = builtin};
+    int rc = canon_options(p, env, &def->options, &trampoline.options);
+    if (rc == 0)
+        rc = builtin_type(p, env, def, builtin);
+    if (rc == 0)
+        rc = builtin_table(p, env, def, &trampoline);
+    if (rc < 0)
+        return rc;
+    struct core_func_type *core_type = arena_new(&p->plan->arena, struct core_func_type);
+    *core_type = builtin_signature(p, builtin);
+    trampoline.core_type = core_type;
+    return push_trampoline(p, env, trampoline);
+}
+
 int plan_canon(struct planner *p, struct env *env, const struct canon_def *def)
 {
     if (p->types_only)
@@ -298,9 +449,6 @@ int plan_canon(struct planner *p, struct env *env, const struct canon_def *def)
     case CANON_RESOURCE_REP:
         return canon_resource(p, env, def);
     default:
-        return plan_fail(p, -ENOTSUP,
-                         "component uses %s (asynchronous component model), which this build does "
-                         "not run yet",
-                         canon_kind_name(def->kind));
+        return canon_builtin(p, env, def);
     }
 }

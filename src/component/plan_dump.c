@@ -15,6 +15,7 @@ static const char *const trampoline_names[] = {
     [TRAMPOLINE_RESOURCE_DROP] = "resource.drop",
     [TRAMPOLINE_RESOURCE_REP] = "resource.rep",
     [TRAMPOLINE_FORWARD] = "forward",
+    [TRAMPOLINE_BUILTIN] = "builtin",
 };
 
 static const char *const encoding_names[] = {

@@ -111,7 +111,6 @@ static int extern_func(struct planner *p, const struct env *env, const struct ex
                                .is_import = true,
                                .interface = source->interface,
                                .name = source->name,
-                               .is_async = type->is_async,
                                .index = PLAN_NONE};
     *out = (struct entity){.sort = SORT_FUNC, .func = func};
     return 0;

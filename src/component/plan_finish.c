@@ -17,6 +17,8 @@ struct finish {
     // Final lists.
     VEC(struct core_ref) memories;
     VEC(struct core_ref) slots;
+    VEC(struct core_ref) tables;
+    VEC(struct plan_builtin) builtins;
     VEC(struct plan_lifted) lifted;
     VEC(struct plan_import) imports;
     VEC(struct plan_export) exports;
@@ -112,6 +114,10 @@ static int follow_trampoline(struct finish *f, uint32_t index)
         return mark_resource(f, trampoline->resource);
     case TRAMPOLINE_FORWARD:
         return mark_item(f, trampoline->forward, false);
+    case TRAMPOLINE_BUILTIN: {
+        int rc = mark_item(f, trampoline->table, true);
+        return rc < 0 ? rc : mark_options(f, &f->p->trampolines.items[index].options);
+    }
     }
     return 0;
 }
@@ -324,6 +330,18 @@ static void number_lifted(struct finish *f)
     }
 }
 
+static void number_builtin(struct finish *f, const struct work_trampoline *from,
+                           struct plan_trampoline *out)
+{
+    struct plan_builtin builtin = *from->builtin;
+    if (from->table) {
+        builtin.table = (uint32_t)f->tables.len;
+        *vec_push(&f->tables) = final_ref(f, from->table);
+    }
+    out->target = (uint32_t)f->builtins.len;
+    *vec_push(&f->builtins) = builtin;
+}
+
 static struct plan_trampoline final_trampoline(struct finish *f, const struct work_trampoline *from)
 {
     struct plan_trampoline out = {
@@ -346,6 +364,9 @@ static struct plan_trampoline final_trampoline(struct finish *f, const struct wo
         break;
     case TRAMPOLINE_FORWARD:
         out.target = func_slot(f, from->forward);
+        break;
+    case TRAMPOLINE_BUILTIN:
+        number_builtin(f, from, &out);
         break;
     }
     return out;
@@ -416,6 +437,20 @@ static void put_exports(struct finish *f)
             memcpy(plan_->field, (f)->list.items, (f)->list.len * sizeof(*plan_->field));          \
     } while (0)
 
+// The nearest component instance around each that has canonical definitions.
+static void put_parents(struct finish *f)
+{
+    struct plan *plan = f->p->plan;
+    plan->component_parents =
+        arena_new_array(&plan->arena, uint32_t, plan->component_instance_count);
+    for (uint32_t i = 0; i < plan->component_instance_count; i++) {
+        const struct env *owner = f->p->component_envs.items[i]->owner;
+        while (owner && owner->component_instance == PLAN_NONE)
+            owner = owner->owner;
+        plan->component_parents[i] = owner ? owner->component_instance : PLAN_NONE;
+    }
+}
+
 static void put_all(struct finish *f)
 {
     struct plan *plan = f->p->plan;
@@ -429,6 +464,9 @@ static void put_all(struct finish *f)
             plan->resources[i].dtor = func_slot(f, f->p->dtors[i]);
     PUT(f, memories, memories, memory_count);
     PUT(f, slots, funcs, func_count);
+    PUT(f, tables, tables, table_count);
+    PUT(f, builtins, builtins, builtin_count);
+    put_parents(f);
     PUT(f, lifted, lifted, lifted_count);
     PUT(f, imports, imports, import_count);
     PUT(f, exports, exports, export_count);
@@ -454,6 +492,8 @@ static void finish_done(struct finish *f)
     vec_done(&f->export_funcs);
     vec_done(&f->memories);
     vec_done(&f->slots);
+    vec_done(&f->tables);
+    vec_done(&f->builtins);
     vec_done(&f->lifted);
     vec_done(&f->imports);
     vec_done(&f->exports);

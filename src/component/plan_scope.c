@@ -146,6 +146,7 @@ static int instantiate(struct planner *p, struct env *env, const struct instance
     rc = plan_env_new(p, target.component->component, target.component->env, &inner);
     if (rc < 0)
         return rc;
+    inner->owner = env;
     inner->args = &args;
     p->depth++;
     rc = plan_env_run(p, inner);

@@ -12,7 +12,6 @@ int plan_types_init(struct planner *p)
         primitives[kind] = (struct type_entity){
             .kind = TYPE_DEF_VALUE,
             .value = type_primitive((enum type_kind)kind),
-            .is_async = kind == TYPE_ERROR_CONTEXT,
             .nodes = 1,
         };
     p->primitives = primitives;
@@ -70,7 +69,6 @@ static int resolve(struct planner *p, const struct env *env, struct val_ref ref,
     if (rc < 0)
         return rc;
     parent->nodes += type->nodes;
-    parent->is_async |= type->is_async;
     parent->depth = MAX(parent->depth, type->depth + 1);
     if (parent->nodes > PLAN_TYPE_NODES_MAX)
         return plan_fail(p, -E2BIG, "type of more than %u parts", PLAN_TYPE_NODES_MAX);
@@ -102,7 +100,6 @@ static int value_type(struct planner *p, const struct env *env, const struct val
     type->length = def->length;
     type->field_count = def->field_count;
     out->nodes = 1;
-    out->is_async = def->kind == TYPE_STREAM || def->kind == TYPE_FUTURE;
     int rc = resolve_fields(p, env, def->fields, def->field_count, out, &type->fields);
     if (rc == 0 && def->has_element)
         rc = resolve(p, env, def->element, out, &type->element);
@@ -131,7 +128,6 @@ static int func_type(struct planner *p, const struct env *env, const struct func
     type->param_count = def->param_count;
     type->is_async = def->is_async;
     out->nodes = 1;
-    out->is_async = def->is_async;
     int rc = resolve_fields(p, env, def->params, def->param_count, out, &type->params);
     if (rc == 0 && def->has_result)
         rc = resolve(p, env, def->result, out, &type->result);

@@ -47,7 +47,6 @@ struct comp_func {
     struct str name;
     const struct core_item *core; // lifted
     struct work_options options;
-    bool is_async;  // its type_entity's
     uint32_t index; // in plan->imports or plan->lifted; PLAN_NONE until something needs it
 };
 
@@ -60,7 +59,6 @@ struct type_entity {
     struct env *env;
     struct str name;         // resource types: what they are called here
     struct wit_typedef *def; // of the WIT printer: the definition that this is a reference to
-    bool is_async;           // an async function, or streams, futures or error contexts inside
     uint32_t nodes;          // value and function types: size as a tree
     uint32_t depth;
 };
@@ -113,6 +111,7 @@ struct env {
     struct export_list exports;
     struct export_list imports;  // of the root; not sorted
     uint32_t component_instance; // PLAN_NONE until a canonical definition needs it
+    struct env *owner;           // that instantiates it; NULL: the root
     // A component's arguments; NULL for the root, whose imports are the plan's.
     const struct export_list *args;
     // An instance type: what is matched against it, or NULL to make imports of `interface`.
@@ -137,6 +136,8 @@ struct work_trampoline {
     struct comp_func *func;          // import, lifted
     uint32_t resource;               // resource.*
     const struct core_item *forward; // forward
+    const struct plan_builtin *builtin;
+    const struct core_item *table; // of thread.new-indirect
     struct work_options options;
     const struct core_func_type *core_type;
     uint32_t index; // final; PLAN_NONE until something needs it
@@ -165,6 +166,7 @@ struct planner {
         size_t cap;
     } trampolines;
     uint32_t core_instance_count;
+    VEC(struct env *) component_envs; // by component instance
     struct shim **shims; // by working number of core instance; NULL: not a shim
 };
 

@@ -146,7 +146,7 @@ int value_lower_params(struct canon_call *call, const struct func_type *type,
 {
     struct call_shape shape;
     struct place at = {flat, 0};
-    int rc = call_shape(call, type, &shape);
+    int rc = call_shape(call, type, false, &shape);
     if (rc == 0 && shape.params_in_memory) {
         at = (struct place){NULL, 0};
         rc = canon_alloc(call, shape.size, shape.align, &at.ptr);
@@ -166,7 +166,7 @@ int value_lift_params(struct canon_call *call, const struct func_type *type, uni
 {
     struct call_shape shape;
     struct place at = {flat, 0};
-    int rc = call_shape(call, type, &shape);
+    int rc = call_shape(call, type, false, &shape);
     if (rc == 0 && shape.params_in_memory) {
         at = (struct place){NULL, flat[0].u32};
         rc = canon_check_range(call, at.ptr, shape.size, shape.align);
@@ -193,7 +193,7 @@ int value_lower_result(struct canon_call *call, const struct func_type *type,
                        const struct value *result, union core_value *flat)
 {
     struct call_shape shape;
-    int rc = call_shape(call, type, &shape);
+    int rc = call_shape(call, type, false, &shape);
     if (rc < 0 || !type->result)
         return rc;
     if (shape.result_in_memory)

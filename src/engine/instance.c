@@ -6,6 +6,8 @@
 
 #include "engine/wasmtime_extra.h"
 
+#define INSTANCE_ARENA_BYTES_MAX ((size_t)64 << 20)
+
 // ---- limits
 // ---------------------------------------------------------------------------------------
 
@@ -102,6 +104,12 @@ int instance_func(struct instance *instance, uint32_t slot, wasmtime_func_t **ou
     return 0;
 }
 
+int instance_table(struct instance *instance, uint32_t slot, wasmtime_extern_t *out,
+                   struct error *err)
+{
+    return get_export(instance, &instance->plan->tables[slot], out, err);
+}
+
 static int find_memory(struct instance *instance, uint32_t slot, struct error *err)
 {
     wasmtime_extern_t found;
@@ -131,7 +139,7 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
 {
     call->encoding = options->encoding;
     call->handles = &instance->components[options->component_instance].handles;
-    call->arena = &instance->running->arena;
+    call->arena = likely(instance->running != NULL) ? &instance->running->arena : &instance->arena;
     call->host = instance->host;
     call->data = NULL;
     call->ops = &instance_canon_ops;
@@ -142,6 +150,10 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
     call->resources = instance->linked->canon_resources;
     call->component_instance = options->component_instance;
     call->borrows = 0;
+    call->scope = NULL;
+    call->async = &instance->async;
+    call->job = NULL;
+    call->is_async = options->is_async;
     call->teardown = false;
     call->may_leave = true;
     call->memory = NULL;
@@ -176,7 +188,7 @@ static int call_helper(struct canon_call *call, uint32_t slot, union core_value 
 {
     struct instance *instance = call->instance;
     const struct canon_options *options = call->options;
-    struct component_state *component = &instance->components[options->component_instance];
+    struct async_instance *component = &instance->components[options->component_instance];
     wasmtime_func_t *func;
     int rc = instance_func(instance, slot, &func, call->error);
     if (rc < 0)
@@ -205,12 +217,7 @@ static int canon_realloc(struct canon_call *call, uint32_t old, uint32_t old_siz
 
 static int canon_invoke(struct canon_call *call, const void *func, union core_value *flat)
 {
-    const struct plan_lifted *lifted = func;
-    struct instance *instance = call->instance;
-    wasmtime_func_t *core;
-    int rc = instance_func(instance, lifted->func, &core, call->error);
-    if (rc == 0)
-        rc = instance_call_core(instance, core, flat, TYPE_FLAT_MAX + 1, call->error);
+    int rc = async_invoke(call, func, flat);
     if (rc == 0)
         instance_refresh_memory(call);
     return rc;
@@ -227,6 +234,7 @@ static int canon_post_return(struct canon_call *call, const void *func, union co
 const struct canon_ops instance_canon_ops = {
     .realloc = canon_realloc,
     .invoke = canon_invoke,
+    .refresh = instance_refresh_memory,
     .post_return = canon_post_return,
 };
 
@@ -356,14 +364,14 @@ static struct instance *allocate(const struct plan *plan)
     size_t memories = place(&total, plan->memory_count, sizeof(struct memory_slot));
     size_t funcs = place(&total, plan->func_count, sizeof(struct func_slot));
     size_t components =
-        place(&total, plan->component_instance_count, sizeof(struct component_state));
+        place(&total, plan->component_instance_count, sizeof(struct async_instance));
     char *block = mem_zalloc(total);
     struct instance *instance = (struct instance *)block;
     instance->cores = (wasmtime_instance_t *)(block + cores);
     instance->core_states = (uint8_t *)(block + states);
     instance->memories = (struct memory_slot *)(block + memories);
     instance->funcs = (struct func_slot *)(block + funcs);
-    instance->components = (struct component_state *)(block + components);
+    instance->components = (struct async_instance *)(block + components);
     return instance;
 }
 
@@ -398,8 +406,8 @@ int instance_new(struct linked *linked, struct executor *executor,
     instance->executor = executor;
     instance->host = options->host;
     instance->limits = with_defaults(options->limits);
-    for (uint32_t i = 0; i < plan->component_instance_count; i++)
-        handle_table_init(&instance->components[i].handles);
+    instance->arena = ARENA_INIT(INSTANCE_ARENA_BYTES_MAX);
+    async_store_init(&instance->async, &engine_async_ops, plan, instance->components, instance);
     instance->store = wasmtime_store_new(linked->program->engine->wasm, instance, NULL);
     instance->context = wasmtime_store_context(instance->store);
     wash_store_limiter(instance->store, instance, memory_growing, table_growing);
@@ -420,24 +428,22 @@ int instance_new(struct linked *linked, struct executor *executor,
 
 static void drop_handles(struct instance *instance)
 {
-    struct arena scratch = ARENA_INIT(SIZE_MAX);
     for (uint32_t i = 0; i < instance->plan->component_instance_count; i++) {
-        struct component_state *component = &instance->components[i];
+        struct async_instance *component = &instance->components[i];
         ERROR(ignored);
         struct canon_call call = {
             .handles = &component->handles,
-            .arena = &scratch,
+            .arena = &instance->arena,
             .error = &ignored,
             .host = instance->host,
             .ops = &instance_canon_ops,
             .instance = instance,
+            .async = &instance->async,
             .teardown = true,
         };
         if (component->handles.live)
             canon_drop_all(&call);
-        handle_table_done(&component->handles);
     }
-    arena_done(&scratch);
 }
 
 void instance_free(struct instance *instance)
@@ -445,10 +451,19 @@ void instance_free(struct instance *instance)
     if (!instance || instance->freeing)
         return;
     assert(!instance->running);
+    if (instance->settling) {
+        instance->free_wanted = true;
+        return;
+    }
     instance->freeing = true;
     instance_cancel(instance);
+    executor_forget_ticks(instance);
     drop_handles(instance);
+    executor_forget_ticks(instance); // what was dropped woke threads that never run
+    async_store_done(&instance->async);
     wasmtime_store_delete(instance->store);
+    error_done(&instance->fault);
+    arena_done(&instance->arena);
     free(instance);
 }
 

@@ -64,6 +64,33 @@ _must_use_ int instance_run(struct instance *instance, task_body body, task_done
 // Ends all running tasks; their `done` gets TASK_CANCELLED.
 void instance_cancel(struct instance *instance);
 
+// A call of an export of asynchronous type, or of any other, by the host. The embedder fills the
+// callbacks and keeps it in place until `ended`.
+struct instance_call {
+    // Lowers the arguments into `flat` (CANON_FLAT_MAX values): X_lower() of generated bindings.
+    int (*start)(struct canon_call *call, void *arg, union core_value *flat);
+    // Lifts the result: up to `flat_max` flat values, otherwise a pointer. `flat` NULL: the guest
+    // ended the call early, as it was asked to. A task may go on after it has returned.
+    int (*returned)(struct canon_call *call, void *arg, const union core_value *flat,
+                    uint32_t flat_max);
+    // Exactly once: nothing of the task is left. May free the instance.
+    void (*ended)(void *arg, enum task_end end, const struct error *err);
+    void *arg;
+    // The engine's.
+    struct instance *instance;
+    const void *func;
+    struct async_task *task;
+    struct instance_call *next, **link;
+    void *deadline;
+};
+// Starts the call at once. 0 or an error when it could not be made; `ended` may have run already.
+_must_use_ int instance_call(struct instance *instance, const void *func,
+                             struct instance_call *call, struct error *err);
+// Asks the guest to end it early.
+void instance_call_cancel(struct instance_call *call);
+// For hosts that make streams and futures outside a call.
+struct async_store *instance_async(struct instance *instance);
+
 // For wasi:cli/exit: ends the running task as TASK_EXITED; the return value is what the handler
 // returns.
 _must_use_ int instance_exit(struct canon_call *call, uint32_t code);

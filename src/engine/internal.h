@@ -7,7 +7,9 @@
 #include <wasmtime.h>
 
 #include "base/vec.h"
+#include "component/async_builtin.h"
 #include "component/component.h"
+#include "component/subtask.h"
 #include "engine/fault.h"
 #include "engine/instance.h"
 #include "engine/task.h"
@@ -61,6 +63,7 @@ struct bound {
     void *data;                           // its interface's data
     const struct host_resource *resource; // TRAMPOLINE_RESOURCE_DROP of a host resource
     const struct plan_lifted *lifted;     // TRAMPOLINE_LIFTED
+    const struct plan_builtin *builtin;   // TRAMPOLINE_BUILTIN
     struct linked *linked;
 };
 
@@ -88,11 +91,17 @@ struct func_slot {
     bool known;
 };
 
-// One component instance of the tree.
-struct component_state {
-    struct handle_table handles;
-    bool cannot_leave; // its realloc or post-return runs: it may not call imports
-    bool entered;      // another component's call runs in it: it may not be entered again
+// A time at which something is stopped.
+struct deadline {
+    uint64_t at; // loop time
+    void (*expired)(struct deadline *deadline);
+    struct deadline *next, **link; // link NULL: none
+};
+
+// The wall-time limit of an instance_call.
+struct call_deadline {
+    struct deadline deadline;
+    struct instance_call *call;
 };
 
 struct instance {
@@ -105,7 +114,8 @@ struct instance {
     uint8_t *core_states;       // enum core_state, one per core instance
     struct memory_slot *memories;
     struct func_slot *funcs;
-    struct component_state *components;
+    struct async_instance *components;
+    struct async_store async;
     wasmtime_func_t suspend;
     bool suspend_known;
     uint32_t next_step;
@@ -115,18 +125,28 @@ struct instance {
     uint64_t table_elements;
     struct task *running; // whose fiber is on the stack now
     struct task *tasks;   // all live ones
+    struct instance_call *calls;
+    struct task *waiting_stuck; // tasks that wait until another one is not stuck any more
+    struct instance *tick_next; // of those whose threads are to run
+    bool tick_queued;
+    struct arena arena; // scratch of calls outside a task
     uint32_t exit_code;
     bool exiting;
-    bool broken; // a task trapped
+    bool broken;       // a task trapped: `end` and `fault` say how
+    enum task_end end; // of what is left
+    struct error fault;
+    uint32_t settling; // instance_settle() runs
     bool freeing;
+    bool free_wanted;
 };
 
+// A fiber: of a C body for instance_run(), or of a thread of the component model.
 struct task {
     struct task *next, **link; // of the instance
     struct instance *instance;
     struct executor *executor;
     task_body body;
-    task_done done;
+    task_done done; // NULL: of a thread
     void *arg;
     wasmtime_call_future_t *future;
     wasm_trap_t *trap;
@@ -138,9 +158,14 @@ struct task {
     int rc;         // of the body
     uint32_t depth; // nested host -> guest calls on this fiber
     bool parked, resume, queued, cancelled, timed_out;
+    bool blocked;                 // parked as a thread: async_resume() goes on
+    bool stuck;                   // left while it waits in a host function, or was interrupted
+    struct async_thread *thread;  // of the component model: given, or `base`
+    struct async_thread *current; // that ran when the fiber was left
+    struct async_thread base;
     struct task *ready_next;
-    uint64_t deadline; // loop time, 0: none
-    struct task *deadline_next, **deadline_link;
+    struct task *stuck_next; // in instance->waiting_stuck
+    struct deadline deadline;
 };
 
 struct executor {
@@ -155,10 +180,14 @@ struct executor {
     struct task **ready_end;
     struct task *yielded; // spinning ones: they go on after the loop looked for events
     struct task **yielded_end;
-    struct loop_timer yield_timer; // resumes the yielded ones
+    struct instance *ticks; // whose threads are to run
+    struct instance **ticks_end;
+    struct instance *later; // the same, after the loop looked for events
+    struct instance **later_end;
+    struct loop_timer yield_timer; // resumes what yielded
     struct loop_timer timer;       // of the earliest deadline
-    struct task *deadlines;        // earliest first
-    struct task **deadlines_end;
+    struct deadline *deadlines;    // earliest first
+    struct deadline **deadlines_end;
     struct task *spare; // freed tasks for reuse
     uint32_t spare_count;
 };
@@ -172,6 +201,9 @@ void instance_refresh_memory(struct canon_call *call);
 // The core function in a slot; makes a lazy instance when needed (only on a fiber then).
 _must_use_ int instance_func(struct instance *instance, uint32_t slot, wasmtime_func_t **out,
                              struct error *err);
+// The same for a table of thread.new-indirect.
+_must_use_ int instance_table(struct instance *instance, uint32_t slot, wasmtime_extern_t *out,
+                              struct error *err);
 // Calls a core function on the current stack.
 _must_use_ int instance_call_core(struct instance *instance, const wasmtime_func_t *func,
                                   union core_value *values, size_t count, struct error *err);
@@ -180,15 +212,54 @@ _must_use_ int instance_finish_start(struct instance *instance, struct error *er
 extern const struct canon_ops instance_canon_ops;
 
 // ---- task.c ----
+// A task whose fiber has not begun. `body` gets the task's call.
+struct task *task_new(struct instance *instance, task_body body, void *arg);
+// Makes the fiber; it begins when the task runs first.
+_must_use_ int task_start(struct task *task, struct error *err);
+// Runs the fiber until it parks or ends, on the stack of the running one if there is one. True: it
+// has ended.
+bool task_run(struct task *task);
+// The same from the loop, with all that follows: the instance may be gone.
+void task_poll(struct task *task);
+// Releases a task whose fiber has ended or never began.
+void task_free(struct task *task);
+// Ends the fiber where it parks.
+void task_abandon(struct task *task);
+// Gives the thread back until somebody makes the task ready. Negative when it is being cancelled.
+_must_use_ int task_suspend(struct task *task);
 // Parks the running task of the instance while `future` is not done; deletes it.
 _must_use_ int task_await(struct instance *instance, wasmtime_call_future_t *future,
                           struct error *err);
 // Defines the functions that tasks need ("wash"/"entry", "wash"/"suspend").
 _must_use_ int task_define(wasmtime_linker_t *linker, struct error *err);
 
+// ---- executor.c ----
+void executor_make_ready(struct task *task);
+void executor_forget(struct task *task); // takes it out of the queues
+// The task was interrupted: it goes on after the loop looked for events.
+void executor_yield(struct task *task);
+void executor_want_tick(struct instance *instance);
+void executor_tick_later(struct instance *instance);
+void executor_forget_ticks(struct instance *instance);
+// The instance's wall-time limit begins; none: nothing happens.
+void deadline_start(struct deadline *deadline, struct instance *instance,
+                    void (*expired)(struct deadline *deadline));
+void deadline_stop(struct executor *executor, struct deadline *deadline);
+
+// ---- concurrency.c ----
+extern const struct async_ops engine_async_ops;
+// Runs threads that are ready; the instance may be gone afterwards.
+void instance_tick(struct instance *instance);
+// Notes that the instance is unusable from now on; the first reason stays.
+void instance_fail(struct instance *instance, enum task_end end, const struct error *err);
+// Outside of all fibers: when the instance has failed or is stuck for ever, ends what is left of
+// it. The instance may be gone afterwards.
+void instance_settle(struct instance *instance);
+int instance_timed_out(struct instance *instance, struct error *err);
+
 // ---- trampoline.c ----
 // The engine callback of a trampoline.
-wasmtime_func_unchecked_callback_t trampoline_callback(enum trampoline_kind kind);
+wasmtime_func_unchecked_callback_t trampoline_callback(const struct bound *bound);
 wasm_functype_t *trampoline_type(const struct core_func_type *type);
 
 // ---- cache.c ----

@@ -154,6 +154,9 @@ static void bind_trampoline(const struct linker *linker, struct linked *linked, 
     case TRAMPOLINE_RESOURCE_REP:
         bound->resource = linked->resources[trampoline->target];
         break;
+    case TRAMPOLINE_BUILTIN:
+        bound->builtin = &plan->builtins[trampoline->target];
+        break;
     case TRAMPOLINE_FORWARD:
         break;
     }
@@ -184,9 +187,9 @@ static int define(wasmtime_linker_t *linker, struct str module, struct str name,
                   struct bound *bound, struct error *err)
 {
     wasm_functype_t *type = trampoline_type(bound->trampoline->core_type);
-    wasmtime_error_t *error = wasmtime_linker_define_func_unchecked(
-        linker, module.data, module.len, name.data, name.len, type,
-        trampoline_callback(bound->trampoline->kind), bound, NULL);
+    wasmtime_error_t *error =
+        wasmtime_linker_define_func_unchecked(linker, module.data, module.len, name.data, name.len,
+                                              type, trampoline_callback(bound), bound, NULL);
     wasm_functype_delete(type);
     return fault_take(error, NULL, err);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Tasks: C bodies on wasmtime fibers, and the executor that resumes them. What makes this sound: a
-// store stays on its thread, a cancelled task is flagged before its future is deleted and never
-// parks again, nesting is bounded (docs/architecture.md, "Fibers").
+// Tasks: C bodies on wasmtime fibers. What makes this sound: a store stays on its thread, a
+// cancelled task is flagged before its future is deleted and never parks again, nesting is bounded
+// (docs/architecture.md, "Fibers").
 #include "engine/internal.h"
 
 #include <assert.h>
@@ -10,108 +10,55 @@
 #define SPARE_TASKS_MAX      64
 #define TASK_ARENA_BYTES_MAX ((size_t)64 << 20)
 
-// ---- ready queue
-// --------------------------------------------------------------------------------------
+// ---- life ---------------------------------------------------------------------------------------
 
-static void push(struct task ***end, struct task *task)
+static struct task *allocate(struct executor *executor)
 {
-    task->queued = true;
-    task->ready_next = NULL;
-    **end = task;
-    *end = &task->ready_next;
-}
-
-static struct task *pop(struct task **first, struct task ***end)
-{
-    struct task *task = *first;
-    if (!task)
-        return NULL;
-    *first = task->ready_next;
-    if (!*first)
-        *end = first;
-    task->queued = false;
-    return task;
-}
-
-static void unqueue(struct task **first, struct task ***end, struct task *task)
-{
-    for (struct task **link = first; *link; link = &(*link)->ready_next) {
-        if (*link != task)
-            continue;
-        *link = task->ready_next;
-        if (!*link)
-            *end = link;
-        task->queued = false;
-        return;
-    }
-}
-
-static void make_ready(struct task *task)
-{
-    struct executor *executor = task->executor;
-    if (task->queued)
-        return;
-    push(&executor->ready_end, task);
-    loop_defer(executor->loop, &executor->defer);
-}
-
-// ---- deadlines
-// ----------------------------------------------------------------------------------------
-
-static void deadline_add(struct executor *executor, struct task *task)
-{
-    // Tasks of one workload have one limit, so the newest deadline is nearly always the last.
-    struct task **link = executor->deadlines_end;
-    if (executor->deadlines &&
-        container_of(link, struct task, deadline_next)->deadline > task->deadline)
-        for (link = &executor->deadlines; *link && (*link)->deadline <= task->deadline;)
-            link = &(*link)->deadline_next;
-    task->deadline_next = *link;
-    task->deadline_link = link;
-    *link = task;
-    if (task->deadline_next)
-        task->deadline_next->deadline_link = &task->deadline_next;
-    else
-        executor->deadlines_end = &task->deadline_next;
-    if (link == &executor->deadlines && (!executor->timer.active || task->deadline_next))
-        loop_timer_start(&executor->timer, task->deadline - loop_now(executor->loop));
-}
-
-static void deadline_remove(struct executor *executor, struct task *task)
-{
-    if (!task->deadline_link)
-        return;
-    *task->deadline_link = task->deadline_next;
-    if (task->deadline_next)
-        task->deadline_next->deadline_link = task->deadline_link;
-    else
-        executor->deadlines_end = task->deadline_link;
-    task->deadline_link = NULL;
-}
-
-// ---- life of a task
-// -------------------------------------------------------------------------------------
-
-static struct task *task_new(struct instance *instance)
-{
-    struct executor *executor = instance->executor;
     struct task *task = executor->spare;
     if (task) {
         executor->spare = task->next;
         executor->spare_count--;
         struct arena arena = task->arena;
         *task = (struct task){.arena = arena};
-    } else {
-        task = mem_new(struct task);
-        task->arena = ARENA_INIT(TASK_ARENA_BYTES_MAX);
+        return task;
     }
+    task = mem_new(struct task);
+    task->arena = ARENA_INIT(TASK_ARENA_BYTES_MAX);
+    return task;
+}
+
+static void call_init(struct task *task)
+{
+    struct instance *instance = task->instance;
+    task->call = (struct canon_call){
+        .handles = &instance->components[0].handles,
+        .arena = &task->arena,
+        .error = &task->reason,
+        .host = instance->host,
+        .ops = &instance_canon_ops,
+        .instance = instance,
+        .async = &instance->async,
+        .may_leave = true,
+    };
+}
+
+struct task *task_new(struct instance *instance, task_body body, void *arg)
+{
+    struct executor *executor = instance->executor;
+    struct task *task = allocate(executor);
     task->instance = instance;
     task->executor = executor;
+    task->body = body;
+    task->arg = arg;
     task->next = instance->tasks;
     task->link = &instance->tasks;
     if (task->next)
         task->next->link = &task->next;
     instance->tasks = task;
+    task->base.store = &instance->async;
+    task->base.is_nested = true;
+    task->thread = task->current = &task->base;
+    call_init(task);
     atomic_store(&executor->task_count,
                  atomic_load_explicit(&executor->task_count, memory_order_relaxed) + 1);
     if (unlikely(atomic_load(&executor->engine->ticker_asleep)))
@@ -119,9 +66,17 @@ static struct task *task_new(struct instance *instance)
     return task;
 }
 
-static void task_free(struct task *task)
+void task_free(struct task *task)
 {
     struct executor *executor = task->executor;
+    *task->link = task->next;
+    if (task->next)
+        task->next->link = task->link;
+    deadline_stop(executor, &task->deadline);
+    executor_forget(task);
+    atomic_store_explicit(&executor->task_count,
+                          atomic_load_explicit(&executor->task_count, memory_order_relaxed) - 1,
+                          memory_order_relaxed);
     error_done(&task->reason);
     arena_reset(&task->arena);
     if (executor->spare_count < SPARE_TASKS_MAX) {
@@ -134,128 +89,131 @@ static void task_free(struct task *task)
     free(task);
 }
 
+// ---- the end ------------------------------------------------------------------------------------
+
 static enum task_end end_of(struct task *task)
 {
     struct instance *instance = task->instance;
     if (task->timed_out)
         return TASK_TIMED_OUT;
-    if (task->cancelled)
-        return TASK_CANCELLED;
     if (instance->exiting)
         return TASK_EXITED;
+    if (task->cancelled)
+        return instance->broken ? instance->end : TASK_CANCELLED;
     return task->rc < 0 ? TASK_TRAPPED : TASK_RETURNED;
 }
 
-// The fiber has come to its end: tell the owner, who may free the instance.
-static void task_finish(struct task *task)
+// The fiber has come to its end: takes what it left behind.
+static void collect(struct task *task)
 {
-    struct instance *instance = task->instance;
-    struct executor *executor = instance->executor;
     if (task->error || task->trap)
         task->rc = fault_take(TAKE(task->error), TAKE(task->trap), &task->reason);
-    enum task_end end = end_of(task);
-    if (end == TASK_TIMED_OUT)
-        (void)error_set(&task->reason, -ETIMEDOUT,
-                        "the call did not end within its wall-time limit of %llu ms",
-                        (unsigned long long)instance->limits.wall_time_ms);
-    if (end != TASK_RETURNED)
-        instance->broken = true;
-    *task->link = task->next;
-    if (task->next)
-        task->next->link = task->link;
-    deadline_remove(executor, task);
-    if (task->queued) {
-        unqueue(&executor->ready, &executor->ready_end, task);
-        unqueue(&executor->yielded, &executor->yielded_end, task);
+    if (task->stuck) {
+        task->stuck = false;
+        task->instance->async.stuck_count--;
     }
-    atomic_store_explicit(&executor->task_count,
-                          atomic_load_explicit(&executor->task_count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
-    task->done(task->arg, end, &task->reason);
-    task_free(task); // the instance may be gone
 }
 
-static void task_abandon(struct task *task)
+// Tells the owner of the task, who may free the instance.
+static void finish(struct task *task)
+{
+    struct instance *instance = task->instance;
+    enum task_end end = end_of(task);
+    if (end == TASK_TIMED_OUT)
+        (void)instance_timed_out(instance, &task->reason);
+    else if (task->cancelled && instance->broken)
+        (void)error_set(&task->reason, instance->fault.code, "%s", error_text(&instance->fault));
+    if (end != TASK_RETURNED)
+        instance_fail(instance, end, &task->reason);
+    task_done done = task->done;
+    void *arg = task->arg;
+    struct error reason = task->reason;
+    task->reason = ERROR_INIT;
+    task_free(task);
+    if (done)
+        done(arg, end, &reason);
+    error_done(&reason);
+}
+
+// The whole of what follows when a fiber was left, or has ended, with nothing else on the stack.
+static void settle(struct task *task, bool ended)
+{
+    struct instance *instance = task->instance;
+    instance->settling++;
+    if (ended)
+        finish(task);
+    else if (task->cancelled)
+        task_abandon(task);
+    else if (!task->parked)
+        executor_yield(task);
+    ERROR(err);
+    if (instance->async.switch_to && async_run_switched(&instance->async, &err) < 0)
+        instance_fail(instance, TASK_TRAPPED, &err);
+    instance->settling--;
+    instance_settle(instance);
+}
+
+void task_abandon(struct task *task)
 {
     struct instance *instance = task->instance;
     struct task *outer = instance->running;
+    struct async_thread *current = instance->async.current;
+    task->cancelled = true;
     instance->running = task;
+    instance->async.current = task->current;
     wasmtime_call_future_delete(TAKE(task->future));
     instance->running = outer;
-    task_finish(task);
+    instance->async.current = current;
+    collect(task);
+    finish(task);
 }
 
-// The epoch took the thread from a guest that computes: it goes on after the loop looked for
-// events.
-static void task_yield(struct task *task)
-{
-    struct executor *executor = task->executor;
-    push(&executor->yielded_end, task);
-    if (!executor->yield_timer.active)
-        loop_timer_start(&executor->yield_timer, 0);
-}
+// ---- running ------------------------------------------------------------------------------------
 
-static void resume_yielded(struct loop_timer *timer)
-{
-    struct executor *executor = container_of(timer, struct executor, yield_timer);
-    struct task *task;
-    while ((task = pop(&executor->yielded, &executor->yielded_end)))
-        make_ready(task);
-}
-
-static void task_poll(struct task *task)
+bool task_run(struct task *task)
 {
     struct instance *instance = task->instance;
-    if (task->cancelled) {
-        task_abandon(task);
-        return;
-    }
+    struct task *outer = instance->running;
+    bool was_stuck = task->stuck;
     task->resume = true;
     instance->running = task;
     bool done = wasmtime_call_future_poll(task->future);
-    instance->running = NULL;
+    instance->running = outer;
+    task->current = instance->async.current;
+    bool is_stuck = !done && !task->blocked;
+    if (is_stuck != was_stuck) {
+        task->stuck = is_stuck;
+        if (is_stuck)
+            instance->async.stuck_count++;
+        else
+            instance->async.stuck_count--;
+    }
     if (done) {
         wasmtime_call_future_delete(TAKE(task->future));
-        task_finish(task);
-    } else if (task->cancelled) {
-        task_abandon(task);
-    } else if (!task->parked) {
-        task_yield(task);
+        collect(task);
     }
+    if (was_stuck && !is_stuck)
+        instance->async.ops->unstuck(&instance->async);
+    return done;
 }
 
-static void run_ready(struct loop_defer *defer)
+void task_poll(struct task *task)
 {
-    struct executor *executor = container_of(defer, struct executor, defer);
-    struct task *task;
-    while ((task = pop(&executor->ready, &executor->ready_end)))
-        task_poll(task);
-}
-
-static void task_cancel(struct task *task)
-{
-    task->cancelled = true;
-    // On the stack right now: it ends at its next park or epoch.
-    if (task->instance->running != task)
+    struct instance *instance = task->instance;
+    if (task->cancelled) {
+        instance->settling++;
         task_abandon(task);
-}
-
-static void expire(struct loop_timer *timer)
-{
-    struct executor *executor = container_of(timer, struct executor, timer);
-    uint64_t now = loop_now(executor->loop);
-    while (executor->deadlines && executor->deadlines->deadline <= now) {
-        struct task *task = executor->deadlines;
-        deadline_remove(executor, task);
-        task->timed_out = true;
-        task_cancel(task);
+        instance->settling--;
+        instance_settle(instance);
+        return;
     }
-    if (executor->deadlines && !timer->active)
-        loop_timer_start(timer, executor->deadlines->deadline - now);
+    instance->async.current = task->current;
+    bool ended = task_run(task);
+    instance->async.current = NULL;
+    settle(task, ended);
 }
 
-// ---- on the fiber
-// ---------------------------------------------------------------------------------------
+// ---- on the fiber -------------------------------------------------------------------------------
 
 static wasm_trap_t *entry(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
                           size_t count)
@@ -300,19 +258,23 @@ int task_define(wasmtime_linker_t *linker, struct error *err)
     return fault_take(error, NULL, err);
 }
 
-// Gives the thread back until somebody makes the task ready. Negative when it is being cancelled.
-static int park(struct instance *instance, struct task *task)
+static void find_suspend(struct instance *instance)
 {
+    wasmtime_extern_t found;
+    bool ok = wasmtime_linker_get(instance->linked->functions, instance->context, "wash", 4,
+                                  "suspend", 7, &found);
+    assert(ok);
+    instance->suspend = found.of.func;
+    instance->suspend_known = true;
+}
+
+int task_suspend(struct task *task)
+{
+    struct instance *instance = task->instance;
     if (task->cancelled)
         return -ECANCELED;
-    if (!instance->suspend_known) {
-        wasmtime_extern_t found;
-        bool ok = wasmtime_linker_get(instance->linked->functions, instance->context, "wash", 4,
-                                      "suspend", 7, &found);
-        assert(ok);
-        instance->suspend = found.of.func;
-        instance->suspend_known = true;
-    }
+    if (!instance->suspend_known)
+        find_suspend(instance);
     task->parked = true;
     task->resume = false;
     wasmtime_val_raw_t none[1];
@@ -339,7 +301,7 @@ int task_park(struct task_wait *wait)
     }
     if (wait->call->teardown)
         return canon_trap(wait->call, "the instance is being destroyed");
-    int rc = park(wait->task->instance, wait->task);
+    int rc = task_suspend(wait->task);
     wait->woken = false;
     return rc < 0 ? canon_trap(wait->call, "the task was cancelled") : 0;
 }
@@ -348,7 +310,7 @@ void task_wake(struct task_wait *wait)
 {
     wait->woken = true;
     if (wait->task->parked)
-        make_ready(wait->task);
+        executor_make_ready(wait->task);
 }
 
 int task_await(struct instance *instance, wasmtime_call_future_t *future, struct error *err)
@@ -358,8 +320,8 @@ int task_await(struct instance *instance, wasmtime_call_future_t *future, struct
         // Guest code inside waits for something whose wake-up makes this task ready, or was
         // interrupted by the epoch.
         if (!task->parked)
-            task_yield(task);
-        int rc = park(instance, task);
+            executor_yield(task);
+        int rc = task_suspend(task);
         if (rc < 0) {
             wasmtime_call_future_delete(future);
             return error_set(err, rc, "the task was cancelled");
@@ -369,75 +331,16 @@ int task_await(struct instance *instance, wasmtime_call_future_t *future, struct
     return 0;
 }
 
-// ---- interface
-// --------------------------------------------------------------------------------------------
+// ---- interface ----------------------------------------------------------------------------------
 
-struct executor *executor_new(struct engine *engine, struct loop *loop)
-{
-    struct executor *executor = mem_new(struct executor);
-    executor->engine = engine;
-    executor->loop = loop;
-    executor->defer.callback = run_ready;
-    executor->ready_end = &executor->ready;
-    executor->yielded_end = &executor->yielded;
-    executor->deadlines_end = &executor->deadlines;
-    engine_attach(engine, executor);
-    loop_timer_init(&executor->timer, loop, expire);
-    loop_timer_init(&executor->yield_timer, loop, resume_yielded);
-    return executor;
-}
-
-void executor_free(struct executor *executor)
-{
-    if (!executor)
-        return;
-    assert(!executor->ready && !executor->yielded && !executor->deadlines);
-    engine_detach(executor->engine, executor);
-    loop_defer_cancel(executor->loop, &executor->defer);
-    loop_timer_done(&executor->timer);
-    loop_timer_done(&executor->yield_timer);
-    while (executor->spare) {
-        struct task *task = executor->spare;
-        executor->spare = task->next;
-        arena_done(&task->arena);
-        free(task);
-    }
-    free(executor);
-}
-
-static void task_call_init(struct task *task)
+// Makes the fiber; it begins when it is polled.
+int task_start(struct task *task, struct error *err)
 {
     struct instance *instance = task->instance;
-    task->call = (struct canon_call){
-        .handles = &instance->components[0].handles,
-        .arena = &task->arena,
-        .error = &task->reason,
-        .host = instance->host,
-        .ops = &instance_canon_ops,
-        .instance = instance,
-        .may_leave = true,
-    };
-}
-
-int instance_run(struct instance *instance, task_body body, task_done done, void *arg,
-                 struct error *err)
-{
-    if (instance->broken)
-        return error_set(err, -ESHUTDOWN, "the instance trapped or exited before");
     wasmtime_extern_t found;
     bool ok = wasmtime_linker_get(instance->linked->functions, instance->context, "wash", 4,
                                   "entry", 5, &found);
     assert(ok);
-    struct task *task = task_new(instance);
-    task->body = body;
-    task->done = done;
-    task->arg = arg;
-    task_call_init(task);
-    struct executor *executor = instance->executor;
-    if (instance->limits.wall_time_ms) {
-        task->deadline = loop_now(executor->loop) + instance->limits.wall_time_ms * 1000000;
-        deadline_add(executor, task);
-    }
     wasmtime_context_set_epoch_deadline(instance->context, 1);
     // The header promises an error; the function of 48.0 returns nothing.
     (void)wasmtime_context_epoch_deadline_async_yield_and_update(instance->context, 1);
@@ -445,15 +348,45 @@ int instance_run(struct instance *instance, task_body body, task_done done, void
     task->entry = found.of.func;
     task->future = wasmtime_func_call_async(instance->context, &task->entry, &value, 1, NULL, 0,
                                             &task->trap, &task->error);
+    return 0;
+}
+
+static void task_expired(struct deadline *deadline)
+{
+    struct task *task = container_of(deadline, struct task, deadline);
+    struct instance *instance = task->instance;
+    task->timed_out = true;
+    task->cancelled = true;
+    // On the stack right now: it ends at its next park or epoch.
+    if (instance->running)
+        return;
+    instance->settling++;
+    task_abandon(task);
+    instance->settling--;
+    instance_settle(instance);
+}
+
+int instance_run(struct instance *instance, task_body body, task_done done, void *arg,
+                 struct error *err)
+{
+    if (instance->broken)
+        return error_set(err, -ESHUTDOWN, "the instance trapped or exited before");
+    struct task *task = task_new(instance, body, arg);
+    task->done = done;
+    deadline_start(&task->deadline, instance, task_expired);
+    int rc = task_start(task, err);
+    if (rc < 0) {
+        task_free(task);
+        return rc;
+    }
     task_poll(task);
     return 0;
 }
 
 void instance_cancel(struct instance *instance)
 {
-    for (struct task *task = instance->tasks; task;) {
-        struct task *next = task->next;
-        task_cancel(task);
-        task = next;
-    }
+    ERROR(err);
+    (void)error_set(&err, -ECANCELED, "the instance is being ended");
+    instance_fail(instance, TASK_CANCELLED, &err);
+    instance_settle(instance);
 }

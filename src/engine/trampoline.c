@@ -19,6 +19,17 @@ static wasm_trap_t *trap_of(struct error *err)
     return trap;
 }
 
+// Built-ins that only look at, or count in, what is the caller's own (CanonicalABI.md "canon
+// resource.rep", "canon context.get", "canon backpressure.inc").
+static bool may_always_be_called(const struct bound *bound)
+{
+    if (bound->trampoline->kind != TRAMPOLINE_BUILTIN)
+        return bound->trampoline->kind == TRAMPOLINE_RESOURCE_REP;
+    enum canon_kind kind = bound->builtin->kind;
+    return kind == CANON_CONTEXT_GET || kind == CANON_CONTEXT_SET ||
+           kind == CANON_BACKPRESSURE_INC || kind == CANON_BACKPRESSURE_DEC;
+}
+
 // Begins a crossing for the component instance whose canonical definition the trampoline is.
 static int begin(struct instance *instance, const struct bound *bound, struct canon_call *call,
                  struct error *err)
@@ -26,10 +37,8 @@ static int begin(struct instance *instance, const struct bound *bound, struct ca
     call->error = err;
     if (unlikely(!instance->running))
         return error_set(err, -EFAULT, "an import was called while the component is instantiated");
-    // Of the built-ins before the asynchronous ones resource.rep alone may always be called
-    // (CanonicalABI.md "canon resource.rep").
     if (unlikely(instance->components[bound->options->component_instance].cannot_leave &&
-                 bound->trampoline->kind != TRAMPOLINE_RESOURCE_REP))
+                 !may_always_be_called(bound)))
         return error_set(err, -EFAULT,
                          "cannot leave component instance: an import was called "
                          "while realloc or post-return runs");
@@ -138,56 +147,65 @@ static wasm_trap_t *call_forward(void *env, wasmtime_caller_t *caller, wasmtime_
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
 
-// The callee's side of a call between components, after `args` were checked on the caller's.
-static int run_lifted(struct instance *instance, const struct plan_lifted *lifted,
-                      struct canon_call *caller, union core_value *args)
-{
-    struct canon_call callee;
-    union core_value flat[CANON_FLAT_MAX];
-    callee.error = caller->error;
-    int rc = instance_begin_call(instance, &lifted->options, &callee);
-    if (rc == 0)
-        rc = canon_copy_params(lifted->type, caller, &callee, args, flat);
-    if (rc == 0)
-        rc = callee.ops->invoke(&callee, lifted, flat);
-    if (rc == 0) {
-        instance_refresh_memory(caller);
-        rc = canon_copy_result(lifted->type, &callee, caller, flat, args);
-    }
-    if (rc == 0)
-        rc = callee.ops->post_return(&callee, lifted, flat);
-    return rc;
-}
-
 static wasm_trap_t *call_lifted(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
                                 size_t count)
 {
     const struct bound *bound = env;
     struct instance *instance = instance_of(caller);
-    struct component_state *target =
-        &instance->components[bound->lifted->options.component_instance];
     struct error err = ERROR_INIT;
     struct canon_call call;
     int rc = begin(instance, bound, &call, &err);
-    if (rc == 0 && target->entered)
-        rc = error_set(&err, -EFAULT, "cannot enter component instance: it is running already");
     if (rc == 0) {
         struct arena *arena = call.arena;
         struct arena_mark mark = arena_mark(arena);
-        target->entered = true;
-        rc = run_lifted(instance, bound->lifted, &call, (union core_value *)values);
-        target->entered = false;
+        rc = async_lower(&call, bound->lifted, (union core_value *)values);
         canon_call_end(&call);
         arena_release(arena, mark);
     }
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
 
-wasmtime_func_unchecked_callback_t trampoline_callback(enum trampoline_kind kind)
+static wasm_trap_t *call_async_import(void *env, wasmtime_caller_t *caller,
+                                      wasmtime_val_raw_t *values, size_t count)
 {
-    switch (kind) {
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    int rc = begin(instance, bound, &call, &err);
+    if (rc == 0) {
+        struct arena *arena = call.arena;
+        struct arena_mark mark = arena_mark(arena);
+        call.data = bound->data;
+        rc = async_import(&call, bound->func, (union core_value *)values);
+        arena_release(arena, mark);
+    }
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+static wasm_trap_t *call_builtin(void *env, wasmtime_caller_t *caller, wasmtime_val_raw_t *values,
+                                 size_t count)
+{
+    const struct bound *bound = env;
+    struct instance *instance = instance_of(caller);
+    struct error err = ERROR_INIT;
+    struct canon_call call;
+    int rc = begin(instance, bound, &call, &err);
+    if (rc == 0) {
+        struct arena *arena = call.arena;
+        struct arena_mark mark = arena_mark(arena);
+        rc = async_builtin(&call, bound->builtin, (union core_value *)values);
+        canon_call_end(&call);
+        arena_release(arena, mark);
+    }
+    return likely(rc >= 0) ? NULL : trap_of(&err);
+}
+
+wasmtime_func_unchecked_callback_t trampoline_callback(const struct bound *bound)
+{
+    switch (bound->trampoline->kind) {
     case TRAMPOLINE_IMPORT:
-        return call_import;
+        return bound->func->type->is_async ? call_async_import : call_import;
     case TRAMPOLINE_LIFTED:
         return call_lifted;
     case TRAMPOLINE_RESOURCE_NEW:
@@ -198,6 +216,8 @@ wasmtime_func_unchecked_callback_t trampoline_callback(enum trampoline_kind kind
         return call_resource_rep;
     case TRAMPOLINE_FORWARD:
         return call_forward;
+    case TRAMPOLINE_BUILTIN:
+        return call_builtin;
     }
     return NULL;
 }

@@ -76,7 +76,8 @@ static int guest_post_return(struct canon_call *call, const void *func, union co
     return 0;
 }
 
-static const struct canon_ops guest_ops = {guest_realloc, guest_invoke, guest_post_return};
+static const struct canon_ops guest_ops = {
+    .realloc = guest_realloc, .invoke = guest_invoke, .post_return = guest_post_return};
 
 static struct guest *guest_new(void)
 {

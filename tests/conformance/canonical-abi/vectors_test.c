@@ -163,7 +163,7 @@ static void check_signature(json_t *want, const struct func_type *type, bool is_
     GUEST(guest, ENCODING_UTF8);
     char params[FLAT_MAX + 1] = "", results[2] = "";
     struct call_shape shape;
-    CHECK_VECTOR(call_shape(call, type, &shape) == 0);
+    CHECK_VECTOR(call_shape(call, type, false, &shape) == 0);
     if (shape.params_in_memory)
         params[0] = 'i';
     for (uint32_t i = 0; !shape.params_in_memory && i < type->param_count; i++)
@@ -215,7 +215,7 @@ static void check_result(json_t *line, const struct func_type *type, struct aren
     json_t *want = json_object_get(line, "ret_sync");
     struct value result = suite_value(json_object_get(line, "ret"), type->result, arena), again;
     struct call_shape shape;
-    CHECK_VECTOR(call_shape(call, type, &shape) == 0);
+    CHECK_VECTOR(call_shape(call, type, false, &shape) == 0);
     args[shape.flat_params].u32 = (uint32_t)json_integer_value(json_object_get(want, "retptr"));
     guest->next = other->next = 1024 + type->result->layout.size;
     union core_value *returned = args + shape.flat_params;
