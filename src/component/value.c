@@ -179,14 +179,16 @@ int value_lift_params(struct canon_call *call, const struct func_type *type, uni
     return rc;
 }
 
-int value_lift_result(struct canon_call *call, const struct func_type *type, union core_value *flat,
-                      struct arena *arena, struct value *result)
+int value_lift_result(struct canon_call *call, const struct func_type *type,
+                      const union core_value *flat, uint32_t flat_max, struct arena *arena,
+                      struct value *result)
 {
     if (!type->result)
         return 0;
-    if (type->result->layout.flat_count > 1)
+    if (type->result->layout.flat_count > flat_max)
         return value_load(call, type->result, flat[0].u32, arena, result);
-    return value_lift_flat(call, type->result, flat, arena, result);
+    // Reading through a place never writes.
+    return value_lift_flat(call, type->result, (union core_value *)flat, arena, result);
 }
 
 int value_lower_result(struct canon_call *call, const struct func_type *type,
@@ -211,7 +213,7 @@ int value_call(struct canon_call *call, const void *func, const struct func_type
     if (rc >= 0)
         rc = canon_check_borrows(call);
     if (rc == 0)
-        rc = value_lift_result(call, type, flat, arena, result);
+        rc = value_lift_result(call, type, flat, 1, arena, result);
     if (rc == 0 && call->ops->post_return) {
         bool may_leave = call->may_leave;
         call->may_leave = false;

@@ -52,42 +52,59 @@ struct run {
     const struct value *args;
     struct arena *arena;
     struct value result;
-    bool is_done;
+    struct instance_call call;
+    bool is_ended;
     enum task_end end;
     struct error *err;
 };
 
-static int body(struct canon_call *call, void *arg)
-{
-    struct run *run = arg;
-    if (!run->lifted)
-        return 0;
-    int rc = instance_enter(call, run->lifted);
-    return rc < 0 ? rc
-                  : value_call(call, run->lifted, run->lifted->type, run->args, run->arena,
-                               &run->result);
-}
-
-static void ended(void *arg, enum task_end end, const struct error *err)
+static void task_ended(void *arg, enum task_end end, const struct error *err)
 {
     struct run *run = arg;
     run->end = end;
     if (end != TASK_RETURNED)
         error_set(run->err, -EFAULT, "%s", error_text(err));
-    run->is_done = true;
+    run->is_ended = true;
     loop_stop(run->loop);
 }
 
-// 0 when the task returned, -EFAULT when it trapped.
+static int start_nothing(struct canon_call *call, void *arg)
+{
+    return 0;
+}
+
+static int lower_args(struct canon_call *call, void *arg, union core_value *flat)
+{
+    struct run *run = arg;
+    return value_lower_params(call, run->lifted->type, run->args, flat);
+}
+
+static int lift_result(struct canon_call *call, void *arg, const union core_value *flat,
+                       uint32_t flat_max)
+{
+    struct run *run = arg;
+    return value_lift_result(call, run->lifted->type, flat, flat_max, run->arena, &run->result);
+}
+
+static int begin_task(struct instance *instance, struct run *run)
+{
+    if (!run->lifted)
+        return instance_run(instance, start_nothing, task_ended, run, run->err);
+    run->call = (struct instance_call){
+        .start = lower_args, .returned = lift_result, .ended = task_ended, .arg = run};
+    return instance_call(instance, run->lifted, &run->call, run->err);
+}
+
+// 0 when the task ended, -EFAULT when it trapped.
 static int run_task(struct execution *e, struct instance *instance, struct run *run)
 {
     run->loop = e->loop;
-    int rc = instance_run(instance, body, ended, run, run->err);
+    int rc = begin_task(instance, run);
     if (rc == -ESHUTDOWN) // dead since an earlier trap: calls trap
         return -EFAULT;
     if (rc < 0)
         return rc;
-    if (!run->is_done) {
+    if (!run->is_ended) {
         loop_hold(e->loop);
         loop_run(e->loop);
         loop_release(e->loop);
