@@ -262,10 +262,11 @@ int async_run_switched(struct async_store *store, struct error *err)
 
 int async_resume(struct async_thread *thread, bool cancelled, struct error *err)
 {
+    struct async_store *store = thread->store;
     stop_waiting(thread);
     thread->is_cancelled = cancelled;
-    int rc = run_thread(thread, err);
-    return rc < 0 ? rc : async_run_switched(thread->store, err);
+    int rc = run_thread(thread, err); // the thread may be gone
+    return rc < 0 ? rc : async_run_switched(store, err);
 }
 
 int async_thread_main(struct async_thread *thread, struct error *err)
@@ -344,6 +345,7 @@ bool async_wait_callback(struct async_thread *thread, bool give_way)
     start_waiting(thread, WAIT_CALLBACK, true);
     async_leave(thread);
     thread->outer = NULL;
+    thread->fiber = NULL; // it ends now
     return true;
 }
 

@@ -179,16 +179,15 @@ int value_lift_params(struct canon_call *call, const struct func_type *type, uni
     return rc;
 }
 
-int value_lift_result(struct canon_call *call, const struct func_type *type,
-                      const union core_value *flat, uint32_t flat_max, struct arena *arena,
-                      struct value *result)
+int value_lift_result(struct canon_call *call, const struct func_type *type, union core_value *flat,
+                      struct arena *arena, struct value *result)
 {
     if (!type->result)
         return 0;
-    if (type->result->layout.flat_count > flat_max)
+    // task.return takes as many values as a function has parameters.
+    if (type->result->layout.flat_count > (call->is_async ? TYPE_FLAT_MAX : 1))
         return value_load(call, type->result, flat[0].u32, arena, result);
-    // Reading through a place never writes.
-    return value_lift_flat(call, type->result, (union core_value *)flat, arena, result);
+    return value_lift_flat(call, type->result, flat, arena, result);
 }
 
 int value_lower_result(struct canon_call *call, const struct func_type *type,
@@ -213,7 +212,7 @@ int value_call(struct canon_call *call, const void *func, const struct func_type
     if (rc >= 0)
         rc = canon_check_borrows(call);
     if (rc == 0)
-        rc = value_lift_result(call, type, flat, 1, arena, result);
+        rc = value_lift_result(call, type, flat, arena, result);
     if (rc == 0 && call->ops->post_return) {
         bool may_leave = call->may_leave;
         call->may_leave = false;

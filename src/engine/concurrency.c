@@ -210,11 +210,18 @@ static void end_call(struct instance_call *call, enum task_end end, const struct
         call->ended(call->arg, end, err);
 }
 
-// Calls wait, but nothing is left that could wake a thread.
+// Calls wait for their result, but nothing is left that could wake a thread.
 static bool is_deadlocked(const struct instance *instance)
 {
-    return instance->calls && !instance->tasks && !async_has_ready(&instance->async) &&
-           instance->async.host_count == 0;
+    if (async_has_ready(&instance->async) || instance->async.host_count > 0)
+        return false;
+    for (const struct task *task = instance->tasks; task; task = task->next)
+        if (!task->blocked)
+            return false;
+    for (const struct instance_call *call = instance->calls; call; call = call->next)
+        if (!call->has_returned)
+            return true;
+    return false;
 }
 
 static void end_rest(struct instance *instance)
@@ -270,6 +277,7 @@ static int call_resolve(struct async_task *task, struct canon_call *callee,
                         const union core_value *flat, uint32_t flat_max)
 {
     struct instance_call *call = task->caller_data;
+    call->has_returned = true;
     return call->returned(callee, call->arg, flat, flat_max);
 }
 
@@ -291,6 +299,8 @@ static int call_body(struct canon_call *call, void *arg)
         rc = request->start(call, request->arg, flat);
     if (rc == 0)
         rc = call->ops->invoke(call, lifted, flat);
+    if (rc == 0)
+        rc = canon_check_borrows(call);
     if (rc == 0)
         rc = request->returned(call, request->arg, flat, 1);
     return rc < 0 ? rc : call->ops->post_return(call, lifted, flat);

@@ -80,8 +80,9 @@ struct instance_call {
     struct instance *instance;
     const void *func;
     struct async_task *task;
+    bool has_returned;
     struct instance_call *next, **link;
-    void *deadline;
+    struct call_deadline *deadline;
 };
 // Starts the call at once. 0 or an error when it could not be made; `ended` may have run already.
 _must_use_ int instance_call(struct instance *instance, const void *func,

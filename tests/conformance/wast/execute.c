@@ -23,6 +23,21 @@ struct execution {
     struct executor *tasks;
     struct live *lives; // newest first
     struct live *current;
+    struct run *runs;
+};
+
+struct run {
+    struct run *next;
+    struct instance_call call;
+    struct loop *loop;
+    const struct plan_lifted *lifted; // NULL: only what instantiation left to do
+    const struct value *args;
+    struct arena *arena;
+    struct value result;
+    bool has_returned;
+    bool is_done;
+    enum task_end end;
+    struct error *err;
 };
 
 static void live_free(struct live *live)
@@ -42,33 +57,17 @@ static void reset(struct wast_executor *executor)
         live_free(live);
     }
     e->current = NULL;
+    while (e->runs) {
+        struct run *run = e->runs;
+        e->runs = run->next;
+        free(run);
+    }
 }
 
 // ---- one task -----------------------------------------------------------------------------------
 
-struct run {
-    struct loop *loop;
-    const struct plan_lifted *lifted; // NULL: only what instantiation left to do
-    const struct value *args;
-    struct arena *arena;
-    struct value result;
-    struct instance_call call;
-    bool is_ended;
-    enum task_end end;
-    struct error *err;
-};
 
-static void task_ended(void *arg, enum task_end end, const struct error *err)
-{
-    struct run *run = arg;
-    run->end = end;
-    if (end != TASK_RETURNED)
-        error_set(run->err, -EFAULT, "%s", error_text(err));
-    run->is_ended = true;
-    loop_stop(run->loop);
-}
-
-static int start_nothing(struct canon_call *call, void *arg)
+static int nothing(struct canon_call *call, void *arg)
 {
     return 0;
 }
@@ -83,32 +82,47 @@ static int lift_result(struct canon_call *call, void *arg, const union core_valu
                        uint32_t flat_max)
 {
     struct run *run = arg;
-    return value_lift_result(call, run->lifted->type, flat, flat_max, run->arena, &run->result);
+    run->has_returned = true;
+    return value_lift_result(call, run->lifted->type, (union core_value *)flat, run->arena,
+                             &run->result);
 }
 
-static int begin_task(struct instance *instance, struct run *run)
+static void ended(void *arg, enum task_end end, const struct error *err)
+{
+    struct run *run = arg;
+    run->end = end;
+    if (end != TASK_RETURNED && run->err)
+        error_set(run->err, -EFAULT, "%s", error_text(err));
+    run->is_done = true;
+    loop_stop(run->loop);
+}
+
+static int begin(struct instance *instance, struct run *run)
 {
     if (!run->lifted)
-        return instance_run(instance, start_nothing, task_ended, run, run->err);
+        return instance_run(instance, nothing, ended, run, run->err);
     run->call = (struct instance_call){
-        .start = lower_args, .returned = lift_result, .ended = task_ended, .arg = run};
+        .start = lower_args, .returned = lift_result, .ended = ended, .arg = run};
     return instance_call(instance, run->lifted, &run->call, run->err);
 }
 
-// 0 when the task ended, -EFAULT when it trapped.
+// 0 when the task returned, -EFAULT when it trapped. A task may wait for ever after it returned.
 static int run_task(struct execution *e, struct instance *instance, struct run *run)
 {
     run->loop = e->loop;
-    int rc = begin_task(instance, run);
+    int rc = begin(instance, run);
     if (rc == -ESHUTDOWN) // dead since an earlier trap: calls trap
         return -EFAULT;
     if (rc < 0)
         return rc;
-    if (!run->is_ended) {
-        loop_hold(e->loop);
-        loop_run(e->loop);
-        loop_release(e->loop);
-    }
+    loop_hold(e->loop);
+    while (!run->is_done && !run->has_returned)
+        loop_turn(e->loop, true);
+    while (!run->is_done && loop_turn(e->loop, false))
+        ;
+    loop_release(e->loop);
+    if (!run->is_done)
+        return 0;
     if (run->end == TASK_TIMED_OUT)
         return -ETIMEDOUT;
     return run->end == TASK_RETURNED ? 0 : -EFAULT;
@@ -127,6 +141,16 @@ static int link_bytes(struct execution *e, struct str bytes, struct linked **out
     return rc;
 }
 
+// Runs are kept until the file ends: a task may outlive its result.
+static struct run *new_run(struct execution *e, const struct plan_lifted *lifted,
+                           struct arena *arena, struct error *err)
+{
+    struct run *run = mem_new(struct run);
+    *run = (struct run){.next = e->runs, .lifted = lifted, .arena = arena, .err = err};
+    e->runs = run;
+    return run;
+}
+
 static int start(struct execution *e, struct live *live, struct error *err)
 {
     const struct instance_options options = {
@@ -134,8 +158,10 @@ static int start(struct execution *e, struct live *live, struct error *err)
     int rc = instance_new(live->linked, e->tasks, &options, &live->instance, err);
     if (rc < 0)
         return rc;
-    struct run run = {.err = err};
-    return run_task(e, live->instance, &run);
+    struct run *run = new_run(e, NULL, NULL, err);
+    rc = run_task(e, live->instance, run);
+    run->err = NULL;
+    return rc;
 }
 
 // Nothing reaches an instance without name once another is being made.
@@ -242,12 +268,13 @@ static int invoke(struct wast_executor *executor, const json_t *action, const js
     if (!live)
         return error_set(err, -ENOENT, "there is no such instance");
     struct arena arena = ARENA_INIT(EXECUTE_VALUE_BYTES_MAX);
-    struct run run = {.lifted = find_function(live, str_from(field)), .arena = &arena, .err = err};
+    struct run *run = new_run(e, find_function(live, str_from(field)), &arena, err);
     int rc = -ENOENT;
-    if (run.lifted)
-        rc = call(e, live, action, expected, &run);
+    if (run->lifted)
+        rc = call(e, live, action, expected, run);
     else
         error_set(err, rc, "the component exports no function `%s`", field ? field : "");
+    run->err = NULL;
     arena_done(&arena);
     return rc;
 }
