@@ -46,12 +46,11 @@ _must_use_ int value_call(struct canon_call *call, const void *func, const struc
                           const struct value *args, struct arena *arena, struct value *result);
 
 // The two halves: arguments to the flat values of the core function (`flat` has room for
-// TYPE_FLAT_MAX), and its flat results to a value: up to `flat_max` of them, otherwise a pointer.
+// TYPE_FLAT_MAX), and its flat results to a value.
 _must_use_ int value_lower_params(struct canon_call *call, const struct func_type *type,
                                   const struct value *args, union core_value *flat);
 _must_use_ int value_lift_result(struct canon_call *call, const struct func_type *type,
-                                 const union core_value *flat, uint32_t flat_max,
-                                 struct arena *arena, struct value *result);
+                                 union core_value *flat, struct arena *arena, struct value *result);
 
 // The other direction: a guest calls a function given as values (an import).
 _must_use_ int value_lift_params(struct canon_call *call, const struct func_type *type,

@@ -233,7 +233,7 @@ static void check_result(json_t *line, const struct func_type *type, struct aren
     }
     CHECK_VECTOR(canon_copy_result(type, &other->call, call, flat, args) == 0);
     union core_value *value = shape.result_in_memory ? returned : args;
-    CHECK_VECTOR(value_lift_result(call, type, value, 1, arena, &again) == 0);
+    CHECK_VECTOR(value_lift_result(call, type, value, arena, &again) == 0);
     CHECK_VECTOR(value_equal(type->result, &result, &again));
 }
 
