@@ -114,6 +114,7 @@ struct h2_stream {
     bool deferred;   // nghttp2 waits for more of the body
     bool end_sent;   // END_STREAM or RST_STREAM
     bool gone;       // reset, or the connection is
+    bool reset;      // RST_STREAM is on its way
     bool peer_reset; // RST_STREAM came
     bool closed;     // nghttp2 forgot it
     bool choked;     // the user saw a write budget of 0

@@ -91,6 +91,9 @@ void h2_stream_free(struct h2_stream *stream)
         stream->next->prev = stream->prev;
     h2->stream_count--;
     h2_head_done(stream);
+    // The connection's window is for the other streams.
+    if (stream->in.len > 0)
+        (void)nghttp2_session_consume_connection(h2->session, stream->in.len);
     h2_queue_done(&stream->in);
     h2_queue_done(&stream->out);
     free(stream->response);
@@ -100,26 +103,13 @@ void h2_stream_free(struct h2_stream *stream)
 
 // ---- the end ------------------------------------------------------------------------------------
 
-// What the user did not read: the connection's window is for the other streams.
-static void give_up_input(struct h2_stream *stream)
+void h2_stream_reset(struct h2_stream *stream, uint32_t code)
 {
-    if (stream->in.len > 0)
-        (void)nghttp2_session_consume_connection(stream->h2->session, stream->in.len);
-    h2_queue_done(&stream->in);
+    stream->end_sent = true;
+    if (!stream->closed && !stream->reset)
+        (void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code);
+    stream->reset = true;
     h2_wake(stream->h2);
-}
-
-void h2_stream_tell_closed(struct h2_stream *stream)
-{
-    bool had_user = stream->state == H2_STREAM_EXCHANGE;
-    stream->state = H2_STREAM_OVER;
-    deadline_clear(&stream->wait);
-    if (had_user) {
-        server_of(stream)->counts.exchanges--;
-        exchange_tell_closed(&stream->exchange);
-    }
-    h2_head_done(stream);
-    give_up_input(stream);
 }
 
 // RFC 9113 section 8.1: a request that is not needed to its end is stopped without an error, after
@@ -132,6 +122,38 @@ static void stop_request(struct h2_stream *stream)
         h2_stream_reset(stream, NGHTTP2_NO_ERROR);
     else
         deadline_set(server_of(stream), &stream->wait, DEADLINE_STREAM_LINGER);
+}
+
+// Nobody will read it: it is taken for some while, so that a client that sends first sees the
+// answer.
+static void discard(struct h2_stream *stream, size_t len)
+{
+    nghttp2_session *session = stream->h2->session;
+    if (len == 0)
+        return;
+    stream->discarded += len;
+    (void)nghttp2_session_consume_connection(session, len);
+    if (stream->closed || stream->exchange.body.done)
+        return;
+    if (stream->discarded <= HTTP_SERVER_DISCARD_BYTES_MAX)
+        (void)nghttp2_session_consume_stream(session, stream->id, len);
+    else if (stream->end_sent && stream->state == H2_STREAM_OVER)
+        stop_request(stream);
+}
+
+void h2_stream_tell_closed(struct h2_stream *stream)
+{
+    bool had_user = stream->state == H2_STREAM_EXCHANGE;
+    stream->state = H2_STREAM_OVER;
+    deadline_clear(&stream->wait);
+    if (had_user) {
+        server_of(stream)->counts.exchanges--;
+        exchange_tell_closed(&stream->exchange);
+    }
+    h2_head_done(stream);
+    discard(stream, stream->in.len);
+    h2_queue_done(&stream->in);
+    h2_wake(stream->h2);
 }
 
 void h2_stream_end_sent(struct h2_stream *stream)
@@ -148,14 +170,6 @@ static void end_exchange(struct h2_stream *stream)
         h2_stream_free(stream);
     else if (stream->end_sent)
         stop_request(stream);
-}
-
-void h2_stream_reset(struct h2_stream *stream, uint32_t code)
-{
-    stream->end_sent = true;
-    if (!stream->closed)
-        (void)nghttp2_submit_rst_stream(stream->h2->session, NGHTTP2_FLAG_NONE, stream->id, code);
-    h2_wake(stream->h2);
 }
 
 void h2_stream_closed(struct h2_stream *stream, uint32_t code)
@@ -185,19 +199,6 @@ void h2_stream_readable(struct h2_stream *stream)
     deadline_clear(&stream->wait);
     stream->exchange.readable_due = true;
     h2_stream_due(stream);
-}
-
-// Nobody will read it: it is taken for some while, so that a client that sends first sees the
-// answer.
-static void discard(struct h2_stream *stream, size_t len)
-{
-    nghttp2_session *session = stream->h2->session;
-    stream->discarded += len;
-    (void)nghttp2_session_consume_connection(session, len);
-    if (stream->discarded <= HTTP_SERVER_DISCARD_BYTES_MAX)
-        (void)nghttp2_session_consume_stream(session, stream->id, len);
-    else if (stream->end_sent && stream->state == H2_STREAM_OVER)
-        stop_request(stream);
 }
 
 void h2_stream_data(struct h2_stream *stream, struct str data)
