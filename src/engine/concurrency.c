@@ -14,24 +14,130 @@ static struct instance *instance_of(const struct async_store *store)
 }
 
 // ---- fibers -------------------------------------------------------------------------------------
+//
+// A fiber that runs threads is begun outside of all others and used again and again: libwasmtime
+// takes the frames that were on the stack when a fiber began for its oldest ones, and looks at them
+// when it collects a backtrace, though they may be long gone.
 
-static int run_thread(struct canon_call *call, void *arg)
+#define IDLE_FIBERS_MAX 8u
+
+static void wait_idle(struct task *task)
 {
-    return async_thread_main(arg, call->error);
+    struct instance *instance = task->instance;
+    task->thread = NULL;
+    task->is_idle = true;
+    task->blocked = true;
+    task->wait_next = instance->idle;
+    instance->idle = task;
+    instance->idle_count++;
+    task_count(task->executor, -1);
 }
 
-static int make_fiber(struct async_thread *thread, struct error *err)
+static struct task *take_idle(struct instance *instance)
 {
-    struct task *task = task_new(instance_of(thread->store), run_thread, thread);
+    struct task *task = instance->idle;
+    if (!task)
+        return NULL;
+    instance->idle = task->wait_next;
+    instance->idle_count--;
+    task->is_idle = false;
+    task_count(task->executor, 1);
+    return task;
+}
+
+static int run_threads(struct canon_call *call, void *arg)
+{
+    struct task *task = ((struct instance *)call->instance)->running;
+    struct instance *instance = task->instance;
+    for (;;) {
+        int rc = task->thread ? async_thread_main(task->thread, &task->reason) : 0;
+        if (rc < 0)
+            return rc;
+        if (instance->idle_count >= IDLE_FIBERS_MAX)
+            return 0;
+        wait_idle(task);
+        rc = task_suspend(task);
+        task->blocked = false;
+        if (rc < 0)
+            return rc;
+    }
+}
+
+static struct task *new_fiber(struct instance *instance, struct async_thread *thread,
+                              struct error *err)
+{
+    struct task *task = task_new(instance, run_threads, NULL);
     task->thread = task->current = thread;
-    thread->fiber = task;
-    int rc = task_start(task, err);
-    if (rc < 0)
+    if (task_start(task, err) < 0) {
         task_free(task);
-    return rc;
+        return NULL;
+    }
+    return task;
 }
 
-// The fiber of a thread has ended; the thread may be gone or wait without a fiber.
+// Outside of all fibers: has idle ones at hand.
+static int make_idle(struct instance *instance, uint32_t count, struct error *err)
+{
+    while (instance->idle_count < count) {
+        struct task *task = new_fiber(instance, NULL, err);
+        if (!task)
+            return err->code;
+        if (task_run(task)) {
+            int rc = error_move(err, &task->reason);
+            task_free(task);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int suspend_in(struct task **list, struct task *task, struct error *err)
+{
+    struct async_store *store = &task->instance->async;
+    struct async_thread *current = store->current;
+    task->wait_next = *list;
+    *list = task;
+    int rc = task_suspend(task);
+    store->current = current;
+    for (struct task **link = list; *link; link = &(*link)->wait_next) {
+        if (*link == task) {
+            *link = task->wait_next;
+            break;
+        }
+    }
+    return rc < 0 ? error_set(err, rc, "the task was cancelled") : 0;
+}
+
+static void wake_all(struct task **list)
+{
+    struct task *task = *list;
+    *list = NULL;
+    for (struct task *next; task; task = next) {
+        next = task->wait_next;
+        executor_make_ready(task);
+    }
+}
+
+// The fiber that is to run the thread.
+static struct task *find_fiber(struct async_thread *thread, struct error *err)
+{
+    struct instance *instance = instance_of(thread->store);
+    struct task *task;
+    if (thread->fiber)
+        return thread->fiber;
+    while (!(task = take_idle(instance))) {
+        if (!instance->running)
+            return thread->fiber = new_fiber(instance, thread, err);
+        executor_want_tick(instance);
+        if (suspend_in(&instance->waiting_fiber, instance->running, err) < 0)
+            return NULL;
+    }
+    instance->async.current = thread;
+    task->thread = thread;
+    return thread->fiber = task;
+}
+
+// The fiber has ended, with or without a trap.
 static int end_fiber(struct task *task, struct error *err)
 {
     int rc = task->rc;
@@ -56,9 +162,10 @@ static int resume(struct async_thread *thread, struct error *err)
 {
     struct instance *instance = instance_of(thread->store);
     struct task *outer = instance->running;
-    int rc = thread->fiber ? 0 : make_fiber(thread, err);
-    struct task *task = thread->fiber;
-    while (rc == 0) {
+    struct task *task = find_fiber(thread, err);
+    if (!task)
+        return -ECANCELED;
+    for (;;) {
         if (task_run(task))
             return end_fiber(task, err);
         if (task->blocked)
@@ -69,10 +176,11 @@ static int resume(struct async_thread *thread, struct error *err)
             executor_yield(task);
             return ASYNC_STUCK;
         }
-        rc = yield_outer(outer, err);
+        int rc = yield_outer(outer, err);
+        if (rc < 0)
+            return rc;
         instance->async.current = task->current;
     }
-    return rc;
 }
 
 static int block(struct async_thread *thread, struct error *err)
@@ -87,28 +195,12 @@ static int block(struct async_thread *thread, struct error *err)
 static int wait_stuck(struct async_store *store, struct error *err)
 {
     struct instance *instance = instance_of(store);
-    struct task *task = instance->running;
-    struct async_thread *current = store->current;
-    task->stuck_next = instance->waiting_stuck;
-    instance->waiting_stuck = task;
-    int rc = task_suspend(task);
-    store->current = current;
-    for (struct task **link = &instance->waiting_stuck; *link; link = &(*link)->stuck_next) {
-        if (*link == task) {
-            *link = task->stuck_next;
-            break;
-        }
-    }
-    return rc < 0 ? error_set(err, rc, "the task was cancelled") : 0;
+    return suspend_in(&instance->waiting_stuck, instance->running, err);
 }
 
 static void unstuck(struct async_store *store)
 {
-    struct task *task = TAKE(instance_of(store)->waiting_stuck);
-    for (struct task *next; task; task = next) {
-        next = task->stuck_next;
-        executor_make_ready(task);
-    }
+    wake_all(&instance_of(store)->waiting_stuck);
 }
 
 static void schedule(struct async_store *store)
@@ -256,7 +348,11 @@ void instance_tick(struct instance *instance)
     if (instance->broken)
         return;
     instance->settling++;
-    int rc = async_tick(&instance->async, &err);
+    uint32_t want = instance->linked->idle_fibers;
+    int rc = make_idle(instance, instance->waiting_fiber ? want + 1 : want, &err);
+    wake_all(&instance->waiting_fiber);
+    if (rc == 0)
+        rc = async_tick(&instance->async, &err);
     if (rc < 0)
         instance_fail(instance, TASK_TRAPPED, &err);
     else if (async_has_ready(&instance->async))
@@ -350,7 +446,9 @@ int instance_call(struct instance *instance, const void *func, struct instance_c
     deadline_start(&deadline->deadline, instance, call_expired);
     ERROR(fault);
     instance->settling++;
-    int rc = async_call(&instance->async, lifted, &host_caller, call, &call->task, &fault);
+    int rc = make_idle(instance, instance->linked->idle_fibers, &fault);
+    if (rc == 0)
+        rc = async_call(&instance->async, lifted, &host_caller, call, &call->task, &fault);
     if (rc < 0)
         instance_fail(instance, TASK_TRAPPED, &fault);
     instance->settling--;

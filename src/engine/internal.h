@@ -75,6 +75,7 @@ struct linked {
     // One per plan resource; NULL where a component defines it.
     const struct host_resource **resources;
     struct canon_resource *canon_resources; // the same as calls between components need it
+    uint32_t idle_fibers; // to keep at hand for calls between components of asynchronous type
     wasmtime_linker_t *functions;  // every trampoline as "t"/index, and the fiber functions
     wasmtime_instance_pre_t **pre; // one per step; NULL when it must be made from externs
     uint32_t sync_steps;           // leading steps that run no guest code: done at once
@@ -127,6 +128,9 @@ struct instance {
     struct task *tasks;   // all live ones
     struct instance_call *calls;
     struct task *waiting_stuck; // tasks that wait until another one is not stuck any more
+    struct task *waiting_fiber; // tasks that wait for an idle fiber
+    struct task *idle;          // fibers for threads
+    uint32_t idle_count;
     struct instance *tick_next; // of those whose threads are to run
     bool tick_queued;
     struct arena arena; // scratch of calls outside a task
@@ -164,7 +168,8 @@ struct task {
     struct async_thread *current; // that ran when the fiber was left
     struct async_thread base;
     struct task *ready_next;
-    struct task *stuck_next; // in instance->waiting_stuck
+    struct task *wait_next; // in a list of the instance
+    bool is_idle;           // a fiber for threads, without one
     struct deadline deadline;
 };
 
@@ -221,6 +226,8 @@ _must_use_ int task_start(struct task *task, struct error *err);
 bool task_run(struct task *task);
 // The same from the loop, with all that follows: the instance may be gone.
 void task_poll(struct task *task);
+// What the ticker goes by: a task that can run guest code comes or goes.
+void task_count(struct executor *executor, int change);
 // Releases a task whose fiber has ended or never began.
 void task_free(struct task *task);
 // Ends the fiber where it parks.

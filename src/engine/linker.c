@@ -6,6 +6,7 @@
 #include "base/buf.h"
 #include "base/map.h"
 
+#define LINK_IDLE_FIBERS_MAX  4u
 #define LINK_REPORT_BYTES_MAX ((size_t)256 * 1024)
 
 struct offer {
@@ -236,6 +237,18 @@ static int prepare_step(struct linked *linked, uint32_t index, struct error *err
     return rc;
 }
 
+// Calls of asynchronous type between components nest about as deep as there are components.
+static uint32_t count_idle_fibers(const struct plan *plan)
+{
+    for (uint32_t i = 0; i < plan->trampoline_count; i++) {
+        const struct plan_trampoline *trampoline = &plan->trampolines[i];
+        if (trampoline->kind == TRAMPOLINE_LIFTED &&
+            plan->lifted[trampoline->target].type->is_async)
+            return MIN(plan->component_instance_count - 1, LINK_IDLE_FIBERS_MAX);
+    }
+    return 0;
+}
+
 // Steps before the first that runs guest code need no fiber.
 static uint32_t count_sync_steps(const struct plan *plan)
 {
@@ -259,6 +272,7 @@ int linker_link(struct linker *linker, struct program *program, struct linked **
     linked->canon_resources = mem_zalloc(plan->resource_count * sizeof(*linked->canon_resources));
     linked->pre = mem_zalloc(plan->step_count * sizeof(*linked->pre));
     linked->sync_steps = count_sync_steps(plan);
+    linked->idle_fibers = count_idle_fibers(plan);
     int rc = bind(linker, linked, err);
     if (rc == 0)
         rc = define_trampolines(linked, err);

@@ -42,6 +42,14 @@ static void call_init(struct task *task)
     };
 }
 
+void task_count(struct executor *executor, int change)
+{
+    uint32_t count = atomic_load_explicit(&executor->task_count, memory_order_relaxed);
+    atomic_store(&executor->task_count, count + (uint32_t)change);
+    if (change > 0 && unlikely(atomic_load(&executor->engine->ticker_asleep)))
+        engine_wake_ticker(executor->engine);
+}
+
 struct task *task_new(struct instance *instance, task_body body, void *arg)
 {
     struct executor *executor = instance->executor;
@@ -59,10 +67,7 @@ struct task *task_new(struct instance *instance, task_body body, void *arg)
     task->base.is_nested = true;
     task->thread = task->current = &task->base;
     call_init(task);
-    atomic_store(&executor->task_count,
-                 atomic_load_explicit(&executor->task_count, memory_order_relaxed) + 1);
-    if (unlikely(atomic_load(&executor->engine->ticker_asleep)))
-        engine_wake_ticker(executor->engine);
+    task_count(executor, 1);
     return task;
 }
 
@@ -74,9 +79,8 @@ void task_free(struct task *task)
         task->next->link = task->link;
     deadline_stop(executor, &task->deadline);
     executor_forget(task);
-    atomic_store_explicit(&executor->task_count,
-                          atomic_load_explicit(&executor->task_count, memory_order_relaxed) - 1,
-                          memory_order_relaxed);
+    if (!task->is_idle)
+        task_count(executor, -1);
     error_done(&task->reason);
     arena_reset(&task->arena);
     if (executor->spare_count < SPARE_TASKS_MAX) {
