@@ -104,7 +104,8 @@ void core_recode_init(struct core_recoder *c, struct reader *r, const struct cor
 
 static void flush_to(struct core_recoder *c, size_t end)
 {
-    writer_bytes(c->out, str_of((const char *)c->r->data + c->copied, end - c->copied));
+    if (end > c->copied)
+        writer_bytes(c->out, str_of((const char *)c->r->data + c->copied, end - c->copied));
     c->copied = c->r->pos;
 }
 
