@@ -612,8 +612,12 @@ int stream_cancel(struct canon_call *call, struct stream_side *side)
 {
     struct stream *stream = stream_of(side);
     side->state = END_CANCELLING;
-    if (side->waitable.has_event)
+    if (side->waitable.has_event) {
+        // What was copied counts, and the rest of the buffer is given back.
+        if (!stream->is_future && side->result == COPY_COMPLETED)
+            side->result = COPY_CANCELLED;
         return 0;
+    }
     assert(stream->pending == side);
     stream->pending = NULL;
     complete(side, COPY_CANCELLED);
