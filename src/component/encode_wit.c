@@ -3,6 +3,8 @@
 
 #include <errno.h>
 
+#include "base/vec.h"
+
 void wit_scope_init(struct wit_scope *s, struct encoder *e, enum wit_naming naming)
 {
     *s = (struct wit_scope){
@@ -150,10 +152,9 @@ static uint32_t give_name(struct wit_scope *s, struct str name, uint32_t index)
     return index;
 }
 
+// Of a definition that is no alias.
 static uint32_t define(struct wit_scope *s, const struct wit_typedef *def)
 {
-    if (def->alias_of)
-        return give_name(s, def->name, wit_scope_typedef(s, def->alias_of));
     if (def->type) {
         struct value_def value = structure(s, def->type);
         return give_name(s, def->name, encode_value_type(s->e, &value));
@@ -180,13 +181,26 @@ static uint32_t from_outside(struct wit_scope *s, const struct wit_typedef *def)
     return s->outer->e == s->e ? index : encode_alias_outer(s->e, SORT_TYPE, 1, index);
 }
 
+// What the alias stands for is encoded first, however many names away.
 uint32_t wit_scope_typedef(struct wit_scope *s, const struct wit_typedef *def)
 {
+    VEC(const struct wit_typedef *) aliases = {0};
+    while (def->interface == s->interface && def->alias_of && find(&s->types, def) == 0) {
+        *vec_push(&aliases) = def;
+        def = def->alias_of;
+    }
     uintptr_t known = find(&s->types, def);
-    if (known > 0)
-        return (uint32_t)(known - 1);
-    uint32_t index = def->interface == s->interface ? define(s, def) : from_outside(s, def);
-    wit_scope_bind(s, def, index);
+    uint32_t index = (uint32_t)known - 1;
+    if (known == 0) {
+        index = def->interface == s->interface ? define(s, def) : from_outside(s, def);
+        wit_scope_bind(s, def, index);
+    }
+    while (aliases.len > 0) {
+        def = aliases.items[--aliases.len];
+        index = give_name(s, def->name, index);
+        wit_scope_bind(s, def, index);
+    }
+    vec_done(&aliases);
     return index;
 }
 

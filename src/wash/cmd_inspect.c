@@ -12,18 +12,49 @@
 
 #define WIT_TEXT_BYTES_MAX ((size_t)64 * 1024 * 1024)
 
-static int check_path(const char *path, struct error *err)
+struct inspect_options {
+    struct text_list features;
+    bool all_features;
+};
+
+#define FIELD(name) offsetof(struct inspect_options, name)
+static const struct option options[] = {
+    {"features", 0, OPTION_LIST, "NAME", "show what is @unstable(feature = NAME) in WIT text",
+     FIELD(features)},
+    {"all-features", 0, OPTION_FLAG, NULL, "show all that is @unstable", FIELD(all_features)},
+};
+
+static void enable_features(struct wit_resolve *resolve, const struct inspect_options *o)
 {
-    struct stat info;
-    if (stat(path, &info) < 0)
-        return error_set(err, -ENOENT, "Path '%s' does not exist locally", path);
-    if (S_ISDIR(info.st_mode))
-        return error_set(err, -EISDIR, "Directory '%s' specified. Please provide a file path.",
-                         path);
-    return 0;
+    if (o->all_features)
+        wit_resolve_enable_feature(resolve, NULL);
+    for (size_t i = 0; i < o->features.len; i++) {
+        struct str rest = str_from(o->features.items[i]);
+        for (bool more = true; more;) {
+            struct str name;
+            more = str_cut(rest, ',', &name, &rest);
+            _cleanup_(mem_freep) char *feature = str_dup(str_trim(name));
+            wit_resolve_enable_feature(resolve, feature);
+        }
+    }
 }
 
-static int print_wit(struct str bytes, struct buf *text, struct error *err)
+// A file or folder of WIT text.
+static int print_text(const char *path, const struct inspect_options *o, struct buf *text,
+                      struct error *err)
+{
+    struct wit_resolve *resolve = wit_resolve_new();
+    enable_features(resolve, o);
+    int rc = wit_resolve_add_path(resolve, path, err);
+    if (rc == 0)
+        rc = wit_resolve_finish(resolve, err);
+    if (rc == 0)
+        wit_print_resolve(resolve, text);
+    wit_resolve_free(resolve);
+    return rc;
+}
+
+static int print_binary(struct str bytes, struct buf *text, struct error *err)
 {
     struct component *component;
     struct arena arena = ARENA_INIT(SIZE_MAX);
@@ -39,7 +70,30 @@ static int print_wit(struct str bytes, struct buf *text, struct error *err)
     return rc;
 }
 
-static int run_inspect(const struct global_options *global, void *options,
+static bool is_folder(const char *path)
+{
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+static int print_path(const char *path, const struct inspect_options *o, struct buf *text,
+                      struct error *err)
+{
+    static const char magic[] = {'\0', 'a', 's', 'm'};
+    if (access(path, F_OK) < 0)
+        return error_set(err, -ENOENT, "Path '%s' does not exist locally", path);
+    if (is_folder(path))
+        return print_text(path, o, text, err);
+    BUF(content, COMPONENT_BYTES_MAX);
+    int rc = file_read(path, &content, err);
+    if (rc < 0)
+        return rc;
+    if (!str_starts(buf_str(&content), str_of(magic, sizeof(magic))) && content.len > 0)
+        return print_text(path, o, text, err);
+    return print_binary(buf_str(&content), text, err);
+}
+
+static int run_inspect(const struct global_options *global, void *options_out,
                        const struct arguments *args, struct error *err)
 {
     if (args->len != 1) {
@@ -47,17 +101,12 @@ static int run_inspect(const struct global_options *global, void *options,
         return EXIT_USAGE;
     }
     const char *path = args->items[0];
-    BUF(content, COMPONENT_BYTES_MAX);
     BUF(text, WIT_TEXT_BYTES_MAX);
-    int rc = check_path(path, err);
-    if (rc == 0)
-        rc = file_read(path, &content, err);
-    if (rc == 0)
-        rc = print_wit(buf_str(&content), &text, err);
+    int rc = print_path(path, options_out, &text, err);
     if (rc < 0)
         return error_wrap(err, "%s", path);
-    // The text ends with a line end of its own.
-    while (text.len && text.data[text.len - 1] == '\n')
+    // What prints the message ends it with a line end of its own.
+    if (text.len > 0 && text.data[text.len - 1] == '\n')
         text.len--;
     struct tree *data = tree_map();
     tree_put(data, STR("message"), tree_string(STR("Component inspected successfully.")));
@@ -69,7 +118,12 @@ static int run_inspect(const struct global_options *global, void *options,
 
 const struct command command_inspect = {
     .name = "inspect",
-    .usage = "FILE",
-    .summary = "Print a component's imports and exports as WIT",
+    .usage = "[OPTIONS] FILE",
+    .summary = "Print imports and exports, or a WIT package, as WIT",
+    .help = "FILE is a component, a WIT package in binary form, a core module with embedded WIT,\n"
+            "a file of WIT text, or a folder of such files with the packages they use in deps/.\n",
+    .options = options,
+    .option_count = ARRAY_LEN(options),
+    .options_size = sizeof(struct inspect_options),
     .run = run_inspect,
 };

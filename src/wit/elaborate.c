@@ -217,6 +217,29 @@ static void mark_exports(struct elaboration *e)
     }
 }
 
+// The order of imports: interfaces, types, functions, functions of resources.
+enum import_class { CLASS_INTERFACE, CLASS_TYPE, CLASS_FUNC, CLASS_RESOURCE_FUNC };
+
+static enum import_class import_class(const struct wit_world_item *item)
+{
+    if (item->kind == WIT_ITEM_FUNC)
+        return item->func->kind == WIT_FUNC_FREE ? CLASS_FUNC : CLASS_RESOURCE_FUNC;
+    return item->kind == WIT_ITEM_TYPE ? CLASS_TYPE : CLASS_INTERFACE;
+}
+
+// What an import or export needed came in behind it: interfaces go first again.
+static void sort_imports(struct elaboration *e)
+{
+    VEC(struct wit_world_item) sorted = {0};
+    for (int class = CLASS_INTERFACE; class <= CLASS_RESOURCE_FUNC; class ++)
+        for (size_t i = 0; i < e->imports.len; i++)
+            if (import_class(&e->imports.items[i]) == (enum import_class) class)
+                *vec_push(&sorted) = e->imports.items[i];
+    if (sorted.len > 0)
+        memcpy(e->imports.items, sorted.items, sorted.len * sizeof(*sorted.items));
+    vec_done(&sorted);
+}
+
 static struct wit_world_item *publish(struct arena *arena, const struct wit_world_item *items,
                                       size_t count)
 {
@@ -226,17 +249,27 @@ static struct wit_world_item *publish(struct arena *arena, const struct wit_worl
     return out;
 }
 
+static int import_all(struct elaboration *e, enum import_class class)
+{
+    int r = 0;
+    for (size_t i = 0; i < e->world->imports.len && r == 0; i++)
+        if (import_class(&e->world->imports.items[i]) == class)
+            r = import_item(e, &e->world->imports.items[i]);
+    return r;
+}
+
 int world_elaborate(struct wit_resolve *resolve, struct world *world, struct error *err)
 {
     struct elaboration e = {.resolve = resolve, .world = world, .err = err};
     int r = 0;
     resolve->stamp++;
     mark_exports(&e);
-    for (size_t i = 0; i < world->imports.len && r == 0; i++)
-        r = import_item(&e, &world->imports.items[i]);
+    for (int class = CLASS_INTERFACE; class <= CLASS_RESOURCE_FUNC && r == 0; class ++)
+        r = import_all(&e, (enum import_class) class);
     for (size_t i = 0; i < world->exports.len && r == 0; i++)
         r = export_item(&e, &world->exports.items[i]);
     if (r == 0) {
+        sort_imports(&e);
         sort_exports(&e);
         world->pub.imports = publish(&resolve->arena, e.imports.items, e.imports.len);
         world->pub.import_count = (uint32_t)e.imports.len;

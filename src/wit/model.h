@@ -21,6 +21,7 @@ struct typedef_node {
     struct owner *owner;
     struct wit_pos pos;
     enum { NODE_UNSEEN, NODE_OPEN, NODE_DONE } state;
+    unsigned aliases;        // names between this one and the type itself
     unsigned depth;          // nesting of the type
     bool has_borrow;         // a borrow inside
     const struct type *node; // what a reference to the name is: for a resource its own<>
@@ -140,6 +141,8 @@ _must_use_ int order_decls(struct wit_resolve *resolve, struct error *err);
 // and those of resources).
 _must_use_ int owner_resolve(struct wit_resolve *resolve, struct owner *owner,
                              const struct ast_item *items, struct error *err);
+// Sorts the types that an owner declares.
+void owner_order_types(struct wit_resolve *resolve, struct owner *owner);
 // Resolves one function of an owner whose types are resolved.
 _must_use_ int owner_func(struct wit_resolve *resolve, struct owner *owner,
                           const struct ast_func *ast, const struct typedef_node *resource,

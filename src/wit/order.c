@@ -42,7 +42,9 @@ struct package_step {
     size_t next;
 };
 
-static int visit_package(struct package *first, struct error *err)
+// Puts `first` and all it refers to behind *count sorted packages.
+static int visit_package(struct package *first, struct package **sorted, size_t *count,
+                         struct error *err)
 {
     VEC(struct package_step) stack = {0};
     int r = 0;
@@ -54,6 +56,7 @@ static int visit_package(struct package *first, struct error *err)
         package->visit = VISIT_OPEN;
         if (top->next == package->deps.len) {
             package->visit = VISIT_DONE;
+            sorted[(*count)++] = package;
             stack.len--;
             continue;
         }
@@ -113,6 +116,37 @@ static int check_top_uses(struct wit_resolve *resolve, struct scope *scope, stru
     return r;
 }
 
+static int compare_packages(const void *a, const void *b)
+{
+    const struct package *left = *(struct package *const *)a;
+    const struct package *right = *(struct package *const *)b;
+    return str_cmp(left->id, right->id);
+}
+
+// By name, each behind those it refers to. The root package comes last, as the usual tools number
+// packages.
+static int order_packages(struct wit_resolve *resolve, struct error *err)
+{
+    size_t total = resolve->order.len, count = 0;
+    struct package **sorted = mem_new_array(struct package *, total + 1);
+    int r = 0;
+    if (total > 1)
+        qsort(resolve->order.items, total, sizeof(struct package *), compare_packages);
+    for (size_t i = 0; i < total && r == 0; i++) {
+        struct package *package = resolve->order.items[i];
+        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
+            r = check_top_uses(resolve, package->scopes.items[k], err);
+        if (r == 0 && package != resolve->root)
+            r = visit_package(package, sorted, &count, err);
+    }
+    if (r == 0 && resolve->root)
+        r = visit_package(resolve->root, sorted, &count, err);
+    if (r == 0 && count > 0)
+        memcpy(resolve->order.items, sorted, count * sizeof(struct package *));
+    free(sorted);
+    return r;
+}
+
 int order_decls(struct wit_resolve *resolve, struct error *err)
 {
     int r = 0;
@@ -121,13 +155,8 @@ int order_decls(struct wit_resolve *resolve, struct error *err)
         if (!decl->gated)
             r = add_edges(resolve, decl, decl->ast->items, err);
     }
-    for (size_t i = 0; i < resolve->order.len && r == 0; i++) {
-        struct package *package = resolve->order.items[i];
-        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
-            r = check_top_uses(resolve, package->scopes.items[k], err);
-        if (r == 0)
-            r = visit_package(package, err);
-    }
+    if (r == 0)
+        r = order_packages(resolve, err);
     struct decl **sorted = mem_new_array(struct decl *, resolve->decls.len + 1);
     size_t count = 0;
     for (size_t i = 0; i < resolve->decls.len && r == 0; i++)

@@ -164,13 +164,18 @@ static const struct type *named_node(struct context *c, struct typedef_node *nod
     return copy;
 }
 
-static void set_alias(struct context *c, struct typedef_node *node, const struct typedef_node *of)
+static int set_alias(struct context *c, struct typedef_node *node, const struct typedef_node *of)
 {
+    node->aliases = of->owner == node->owner ? of->aliases + 1 : 0;
+    if (node->aliases > TYPE_DEPTH_MAX)
+        return wit_fail(node->pos, c->err, "type `%.*s` is reached through more than %d others",
+                        STR_ARG(node->pub.name), TYPE_DEPTH_MAX);
     node->pub.alias_of = &of->pub;
     node->pub.resource = of->pub.resource;
     node->depth = of->depth;
     node->has_borrow = of->has_borrow;
     node->node = named_node(c, node, of->node);
+    return 0;
 }
 
 static int resolve_use(struct context *c, struct typedef_node *node)
@@ -183,8 +188,7 @@ static int resolve_use(struct context *c, struct typedef_node *node)
     if (!of || !str_eq(of->pub.name, name->text))
         return wit_fail(name->pos, c->err, "interface `%.*s` has no type `%.*s`",
                         STR_ARG(node->used->pub.id), STR_ARG(name->text));
-    set_alias(c, node, of);
-    return 0;
+    return set_alias(c, node, of);
 }
 
 static int resolve_alias(struct context *c, struct typedef_node *node, unsigned depth)
@@ -193,9 +197,7 @@ static int resolve_alias(struct context *c, struct typedef_node *node, unsigned 
     if (ast->form == AST_TYPE_NAME) {
         struct typedef_node *of;
         int r = find_typedef(c, &ast->name, depth, &of);
-        if (r == 0)
-            set_alias(c, node, of);
-        return r;
+        return r < 0 ? r : set_alias(c, node, of);
     }
     struct resolved type;
     int r = resolve_type(c, ast, depth, &type);
@@ -557,6 +559,8 @@ int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct
         else if (r == 0 && item->kind == AST_RESOURCE)
             r = gate_check_resource(resolve, item, err);
     }
+    if (r == 0)
+        owner_order_types(resolve, owner);
     for (size_t i = 0; i < owner->types.len && r == 0; i++)
         r = owner_typedef(resolve, owner->types.items[i], 0, err);
     for (item = items; item && r == 0; item = item->next)

@@ -116,13 +116,12 @@ static bool print_uses(struct printer *p, struct typedefs types)
     return last != NULL;
 }
 
-// Uses and types, a blank line before each type but a first item. True when anything was printed.
+// Uses and types, a blank line before each type but a first item. True when anything was printed;
+// `any` says whether something was before.
 static bool print_types(struct printer *p, struct typedefs types, bool any)
 {
-    if (any && types.count > 0)
-        print_blank_line(p);
-    bool blank = print_uses(p, types);
-    any |= blank;
+    bool blank = print_uses(p, types) || any;
+    any = blank;
     for (size_t i = 0; i < types.count && !p->full; i++) {
         if (is_use(types.items[i]))
             continue;
@@ -188,20 +187,26 @@ static void print_world_item(struct printer *p, const char *keyword,
     }
 }
 
-// Imports, types, exports.
-static void print_world_items(struct printer *p, const struct wit_world *world,
-                              struct typedefs types)
+// The imports that are interfaces, or the free functions. True when there are any.
+static bool print_imports(struct printer *p, const struct wit_world *world, enum wit_item_kind kind)
 {
     bool any = false;
     for (uint32_t i = 0; i < world->import_count && !p->full; i++) {
         const struct wit_world_item *item = &world->imports[i];
-        if (item->kind == WIT_ITEM_TYPE ||
-            (item->kind == WIT_ITEM_FUNC && item->func->kind != WIT_FUNC_FREE))
+        if (item->kind != kind || (kind == WIT_ITEM_FUNC && item->func->kind != WIT_FUNC_FREE))
             continue;
         print_world_item(p, "import ", item);
         any = true;
     }
+    return any;
+}
+
+static void print_world_items(struct printer *p, const struct wit_world *world,
+                              struct typedefs types)
+{
+    bool any = print_imports(p, world, WIT_ITEM_INTERFACE);
     any = print_types(p, types, any);
+    any |= print_imports(p, world, WIT_ITEM_FUNC);
     if (any && world->export_count > 0)
         print_blank_line(p);
     for (uint32_t i = 0; i < world->export_count && !p->full; i++)
@@ -235,19 +240,62 @@ void print_world(struct printer *p, const struct wit_world *world)
     vec_done(&funcs);
 }
 
+static const struct wit_stability no_stability = {{"", 0}, {"", 0}, {"", 0}};
+
+static void print_root_package(struct printer *p, const struct wit_package *package)
+{
+    p->package = package;
+    print_annotations(p, package->docs, &no_stability);
+    print_chars(p, "package ");
+    print_package_name(p, package);
+    print_version(p, package);
+    print_chars(p, ";\n\n");
+    for (uint32_t i = 0; i < package->interface_count && !p->full; i++) {
+        print_interface(p, package->interfaces[i]);
+        print_blank_line(p);
+    }
+    for (uint32_t i = 0; i < package->world_count && !p->full; i++)
+        print_world(p, package->worlds[i]);
+}
+
+void print_nested_package(struct printer *p, const struct wit_package *package)
+{
+    p->package = package;
+    print_annotations(p, package->docs, &no_stability);
+    print_chars(p, "package ");
+    print_package_name(p, package);
+    print_version(p, package);
+    print_open(p);
+    for (uint32_t i = 0; i < package->interface_count && !p->full; i++)
+        print_interface(p, package->interfaces[i]);
+    for (uint32_t i = 0; i < package->world_count && !p->full; i++)
+        print_world(p, package->worlds[i]);
+    print_close(p);
+}
+
+void wit_print_packages(const struct wit_package *package, const struct wit_package *const *others,
+                        size_t count, struct buf *out)
+{
+    struct printer p = {.out = out};
+    print_root_package(&p, package);
+    for (size_t i = 0; i < count && !p.full; i++) {
+        print_chars(&p, i > 0 ? "\n\n" : "");
+        print_nested_package(&p, others[i]);
+    }
+}
+
 void wit_print_package(const struct wit_package *package, struct buf *out)
 {
-    static const struct wit_stability none = {{"", 0}, {"", 0}, {"", 0}};
-    struct printer p = {.out = out, .package = package};
-    print_annotations(&p, package->docs, &none);
-    print_chars(&p, "package ");
-    print_package_name(&p, package);
-    print_version(&p, package);
-    print_chars(&p, ";\n\n");
-    for (uint32_t i = 0; i < package->interface_count && !p.full; i++) {
-        print_interface(&p, package->interfaces[i]);
-        print_blank_line(&p);
-    }
-    for (uint32_t i = 0; i < package->world_count && !p.full; i++)
-        print_world(&p, package->worlds[i]);
+    wit_print_packages(package, NULL, 0, out);
+}
+
+void wit_print_resolve(const struct wit_resolve *resolve, struct buf *out)
+{
+    const struct wit_package *root = wit_root_package(resolve);
+    VEC(const struct wit_package *) others = {0};
+    for (uint32_t i = 0; i < wit_package_count(resolve); i++)
+        if (wit_package_at(resolve, i) != root)
+            *vec_push(&others) = wit_package_at(resolve, i);
+    wit_print_packages(root, others.items, others.len, out);
+    vec_done(&others);
 }

@@ -80,7 +80,7 @@ static void sort_package(struct references *refs, size_t head)
     }
 }
 
-static void print_nested_package(struct printer *p, const struct references *refs, size_t head)
+static void print_references(struct printer *p, const struct references *refs, size_t head)
 {
     const struct wit_package *package = refs->items.items[head].interface->package;
     print_chars(p, "package ");
@@ -107,7 +107,7 @@ void wit_print_component_world(const struct wit_world *world, struct buf *out)
         sort_package(&refs, refs.items.items[i].head);
     for (size_t i = 0; i < refs.sorted.len && !p.full; i++) {
         print_chars(&p, i > 0 ? "\n\n" : "");
-        print_nested_package(&p, &refs, refs.sorted.items[i]);
+        print_references(&p, &refs, refs.sorted.items[i]);
     }
     vec_done(&refs.items);
     vec_done(&refs.stack);

@@ -46,5 +46,7 @@ void print_func(struct printer *p, const struct wit_func *func);
 
 void print_package_name(struct printer *p, const struct wit_package *package);
 void print_version(struct printer *p, const struct wit_package *package); // "@1.2.3", or nothing
+// A whole package as a block.
+void print_nested_package(struct printer *p, const struct wit_package *package);
 void print_interface(struct printer *p, const struct wit_interface *interface);
 void print_world(struct printer *p, const struct wit_world *world);

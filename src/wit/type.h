@@ -85,7 +85,7 @@ struct type {
     // the one by which a handle that is no such reference names its resource.
     const struct wit_typedef *def;
     const struct wit_typedef *resource_def;
-    struct type_layout layout;            // zero in static descriptors used for comparison only
+    struct type_layout layout; // zero in static descriptors used for comparison only
 };
 
 struct func_type {

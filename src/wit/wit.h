@@ -52,7 +52,7 @@ struct wit_interface {
     struct wit_stability stability;
     const struct wit_package *package;
     struct str id;                          // "wasi:http/types@0.2.12"
-    const struct wit_typedef *const *types; // in source order
+    const struct wit_typedef *const *types; // each behind those it names
     uint32_t type_count;
     const struct wit_func *const *funcs; // in source order
     uint32_t func_count;
@@ -117,6 +117,7 @@ _must_use_ int wit_resolve_add_path(struct wit_resolve *resolve, const char *pat
 // Resolves names, uses, includes and worlds of all packages added. Call once, after the adds.
 _must_use_ int wit_resolve_finish(struct wit_resolve *resolve, struct error *err);
 
+// Packages, each behind those it refers to.
 uint32_t wit_package_count(const struct wit_resolve *resolve);
 const struct wit_package *wit_package_at(const struct wit_resolve *resolve, uint32_t index);
 // The package that was added first as text or as the root of a folder (not one of its deps).
@@ -128,6 +129,11 @@ const struct wit_world *wit_find_world(const struct wit_package *package, struct
 // Prints one package as WIT text. What exceeds out->max is cut off, here and below.
 struct buf;
 void wit_print_package(const struct wit_package *package, struct buf *out);
+// Prints a package, then nested `package ns:name@version { ... }` blocks of `others`.
+void wit_print_packages(const struct wit_package *package, const struct wit_package *const *others,
+                        size_t count, struct buf *out);
+// The root package and all the others.
+void wit_print_resolve(const struct wit_resolve *resolve, struct buf *out);
 // Prints a world alone with the package header `package root:component;`, as `wash inspect` shows
 // it: the world, then nested `package ns:name@version { ... }` blocks of the interfaces it refers
 // to.

@@ -181,12 +181,12 @@ TEST(worlds_have_all_interfaces_they_use)
     const struct wit_world *base = wit_find_world(wit_root_package(resolve), STR("base"));
     const struct wit_world *full = wit_find_world(wit_root_package(resolve), STR("full"));
     struct str names = item_names(&arena, base->imports, base->import_count);
-    CHECK_STR(names, "log test:worlds/a test:worlds/b");
+    CHECK_STR(names, "test:worlds/a test:worlds/b log");
     names = item_names(&arena, full->imports, full->import_count);
-    CHECK_STR(names, "log2 named test:worlds/a");
+    CHECK_STR(names, "named test:worlds/a log2");
     names = item_names(&arena, full->exports, full->export_count);
-    CHECK_STR(names, "run test:worlds/b test:worlds/c own-one");
-    CHECK(full->imports[1].interface == full->imports[2].interface);
+    CHECK_STR(names, "run test:worlds/b own-one test:worlds/c");
+    CHECK(full->imports[0].interface == full->imports[1].interface);
     arena_done(&arena);
 }
 
@@ -196,11 +196,11 @@ static const char component[] = "package root:component;\n"
                                 "  import wasi:cli/env@0.2.6;\n"
                                 "  import wasi:io/error@0.2.6;\n"
                                 "  import wasi:io/streams@0.2.6;\n"
-                                "  import log: func(text: string);\n"
                                 "\n"
                                 "  resource counter {\n"
                                 "    next: func() -> u32;\n"
                                 "  }\n"
+                                "  import log: func(text: string);\n"
                                 "\n"
                                 "  export extra: interface {\n"
                                 "    record %record {\n"

@@ -249,13 +249,13 @@ int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *
     int r = owner_resolve(resolve, &world->owner, decl->ast->items, err);
     if (r == 0)
         r = add_types(&b);
-    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next) {
-        if (!resolve_enabled(resolve, &ast->stability))
-            continue;
-        if (ast->kind == AST_IMPORT || ast->kind == AST_EXPORT)
+    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next)
+        if ((ast->kind == AST_IMPORT || ast->kind == AST_EXPORT) &&
+            resolve_enabled(resolve, &ast->stability))
             r = add_extern(&b, ast);
-        else if (ast->kind == AST_INCLUDE)
+    // What a world includes comes behind its own.
+    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next)
+        if (ast->kind == AST_INCLUDE && resolve_enabled(resolve, &ast->stability))
             r = add_include(&b, ast);
-    }
     return r < 0 ? r : world_elaborate(resolve, world, err);
 }
