@@ -425,6 +425,8 @@ int async_invoke(struct canon_call *call, const struct plan_lifted *lifted, unio
     int rc = enter_nested(task, store, lifted, call->error);
     if (rc == 0) {
         rc = store->ops->call(store, lifted->func, flat, CANON_FLAT_MAX, call->error);
+        // Post-return runs in the same thread, the host's by then.
+        memcpy(task->thread.outer->storage, task->thread.storage, sizeof(task->thread.storage));
         leave_nested(task);
     }
     if (rc >= 0)
