@@ -8,7 +8,7 @@
 #include "http/server_impl.h"
 
 // CONTINUATION frames of one header block; more: GOAWAY(ENHANCE_YOUR_CALM).
-#define H2_CONTINUATIONS_MAX 32u
+#define H2_CONTINUATIONS_MAX 8u
 // Streams that end by RST_STREAM, sent or provoked, before their response was complete
 // (CVE-2023-44487, CVE-2025-8671): so many at once, so many a second; more:
 // GOAWAY(ENHANCE_YOUR_CALM).

@@ -227,10 +227,10 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     h2_history_close(&h2->history, id, stream->peer_reset || stream->exchange.body.done);
     bool early = code != NGHTTP2_NO_ERROR && !stream->exchange.response.finished;
     h2_stream_closed(stream, code);
-    if (early && !h2->dead &&
-        !h2_bucket_take(&h2->resets, h2->connection->server->now, H2_RESETS_BURST,
-                        H2_RESETS_PER_SECOND))
-        return h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    // Also while frames are sent: an error would keep GOAWAY from being one of them.
+    if (early && !h2_bucket_take(&h2->resets, h2->connection->server->now, H2_RESETS_BURST,
+                                 H2_RESETS_PER_SECOND))
+        (void)h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
     return 0;
 }
 

@@ -133,6 +133,23 @@ void h2_client_frame(struct h2_client *client, uint8_t type, uint8_t flags, int3
     h2_client_raw(client, payload);
 }
 
+static uint32_t number_at(const struct buf *wire, size_t at, size_t bytes)
+{
+    uint32_t number = 0;
+    for (size_t i = 0; i < bytes && at + i < wire->len; i++)
+        number = number << 8 | (uint8_t)wire->data[at + i];
+    return number;
+}
+
+int64_t h2_client_goaway(const struct h2_client *client)
+{
+    int64_t code = -1;
+    for (size_t at = 0; at + 9 <= client->wire.len; at += 9 + number_at(&client->wire, at, 3))
+        if (client->wire.data[at + 3] == NGHTTP2_GOAWAY)
+            code = number_at(&client->wire, at + 9 + 4, 4);
+    return code;
+}
+
 static bool send_frames(struct h2_client *client)
 {
     bool any = false;
@@ -149,6 +166,8 @@ static bool receive(struct h2_client *client)
 {
     uint8_t data[65536];
     ssize_t len = recv(client->fd, data, sizeof(data), 0);
+    if (len > 0)
+        CHECK_INT(buf_add(&client->wire, data, (size_t)len), 0);
     if (len > 0)
         CHECK_INT(nghttp2_session_mem_recv(client->session, data, (size_t)len), len);
     client->at_end |= len == 0 || (len < 0 && errno != EAGAIN);
@@ -285,6 +304,7 @@ struct h2_client *h2_client_open(struct loop *loop, const char *address,
 {
     struct h2_client *client = mem_new(struct h2_client);
     client->loop = loop;
+    client->wire = BUF_INIT((size_t)512 << 20);
     client->fd = h2_connect(address);
     client->session = new_session(client, options && options->manual_window);
     nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
@@ -304,6 +324,7 @@ void h2_client_close(struct h2_client *client)
         buf_done(&client->replies[i].body);
         buf_done(&client->replies[i].trailers);
     }
+    buf_done(&client->wire);
     nghttp2_session_del(client->session);
     close(client->fd);
     free(client);

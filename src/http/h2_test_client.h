@@ -35,7 +35,8 @@ struct h2_client {
     struct loop *loop;
     nghttp2_session *session;
     int fd;
-    bool at_end; // the server closed
+    bool at_end;     // the server closed
+    struct buf wire; // all that was received
     uint32_t goaways;
     int32_t goaway_last[4];
     uint32_t goaway_code;
@@ -71,4 +72,6 @@ void h2_client_raw(struct h2_client *client, struct str bytes);
 // A frame past nghttp2.
 void h2_client_frame(struct h2_client *client, uint8_t type, uint8_t flags, int32_t id,
                      struct str payload);
+// The code of the last GOAWAY on the wire, also when nghttp2 had ceased to listen; -1: none.
+int64_t h2_client_goaway(const struct h2_client *client);
 int h2_connect(const char *address);
