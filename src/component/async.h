@@ -38,6 +38,11 @@ enum thread_wait {
     WAIT_CALLBACK, // between callbacks: an event of thread->set, or just a turn without a set
 };
 
+// A core function of the engine's.
+struct async_func {
+    uint64_t words[2];
+};
+
 struct async_thread {
     struct async_store *store;
     struct async_task *task;    // NULL: a thread of the host's own
@@ -63,7 +68,8 @@ struct async_thread {
     uint64_t storage[2];                         // context.get and context.set
     union {
         struct {
-            uint32_t table, element, argument; // thread.new-indirect
+            struct async_func func; // thread.new-indirect
+            uint32_t argument;
         };
         struct { // a thread of the host's own
             int (*host_body)(struct async_thread *thread, struct error *err);
@@ -155,10 +161,14 @@ struct async_ops {
     // Makes `call` ready to work in the memory and the tables of `options`.
     int (*begin)(struct async_store *store, const struct canon_options *options,
                  struct canon_call *call);
-    // Calls plan->funcs[func], or element `element` of plan->tables[table] with one i32.
+    // Calls plan->funcs[func].
     int (*call)(struct async_store *store, uint32_t func, union core_value *values, uint32_t count,
                 struct error *err);
-    int (*call_indirect)(struct async_store *store, uint32_t table, uint32_t element,
+    // The function in element `element` of plan->tables[table], which must take one i32, and its
+    // call.
+    int (*find_indirect)(struct async_store *store, uint32_t table, uint32_t element,
+                         struct async_func *out, struct error *err);
+    int (*call_indirect)(struct async_store *store, const struct async_func *func,
                          uint32_t argument, struct error *err);
 };
 

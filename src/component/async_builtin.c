@@ -37,7 +37,9 @@ static int task_return(struct canon_call *call, const struct plan_builtin *b,
     if (b->type != result &&
         (!b->type || !result || !async_type_equal(call->async, result, b->type)))
         return canon_trap(call, "invalid task.return signature: the task has another result type");
-    if (have->memory != want->memory || have->encoding != want->encoding)
+    // Guests name no memory for a result without pointers.
+    if ((have->memory != PLAN_NONE && have->memory != want->memory) ||
+        have->encoding != want->encoding)
         return canon_trap(call,
                           "invalid task.return options: memory or string encoding differ from "
                           "those of the lifted function");

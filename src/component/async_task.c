@@ -339,8 +339,7 @@ int async_request_cancel(struct async_task *task, struct error *err)
 static int run_spawned(struct async_thread *thread, struct error *err)
 {
     struct async_store *store = thread->store;
-    int rc =
-        store->ops->call_indirect(store, thread->table, thread->element, thread->argument, err);
+    int rc = store->ops->call_indirect(store, &thread->func, thread->argument, err);
     return rc < 0 ? rc : thread_ended(thread->task, thread, err);
 }
 
@@ -348,13 +347,16 @@ int async_task_spawn(struct async_task *task, uint32_t table, uint32_t element, 
                      struct async_thread **out, struct error *err)
 {
     struct async_thread *self = &task->thread;
+    struct async_func func;
+    int rc = self->store->ops->find_indirect(self->store, table, element, &func, err);
+    if (rc < 0)
+        return rc;
     struct async_thread *thread =
         async_thread_new(self->store, self->component_instance, run_spawned);
     if (!thread)
         return error_set(err, -EFAULT, "more than %u tasks and threads", ASYNC_THREADS_MAX);
     thread->task = task;
-    thread->table = table;
-    thread->element = element;
+    thread->func = func;
     thread->argument = argument;
     thread->wait = WAIT_RESUME;
     thread->task_next = task->threads;

@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "component/error_context.h"
+#include "component/stream.h"
 #include "component/value_place.h"
 
 // Room for `count` values; a guest chooses the number, the arena's limit bounds it.
@@ -159,6 +161,24 @@ static int get_scalar(struct canon_call *call, const struct type *t, struct plac
     return 0;
 }
 
+// What the guest must not pass on is its fault; what it may is taken, so that its peer learns.
+static int refuse_handle(struct canon_call *call, const struct type *t, struct place at)
+{
+    uint32_t index = (uint32_t)place_load(call, at, 4);
+    struct error_context *context;
+    struct stream *stream;
+    int rc = t->kind == TYPE_ERROR_CONTEXT
+                 ? canon_lift_error_context(call, index, &context)
+                 : canon_lift_stream(call, index, t->kind == TYPE_FUTURE, t->element, &stream);
+    if (rc < 0)
+        return rc;
+    if (t->kind == TYPE_ERROR_CONTEXT)
+        error_context_unref(context);
+    else
+        stream_close_reader(stream);
+    return canon_trap(call, "streams, futures and error contexts have no dynamic value");
+}
+
 int value_get(struct canon_call *call, const struct type *t, struct place at, struct arena *arena,
               struct value *out)
 {
@@ -203,5 +223,5 @@ int value_get(struct canon_call *call, const struct type *t, struct place at, st
     case TYPE_ERROR_CONTEXT:
         break;
     }
-    return canon_trap(call, "streams, futures and error contexts have no dynamic value");
+    return refuse_handle(call, t, at);
 }

@@ -235,8 +235,10 @@ static bool takes_one_i32(struct instance *instance, const wasmtime_func_t *func
     return fits;
 }
 
-static int call_indirect(struct async_store *store, uint32_t slot, uint32_t element,
-                         uint32_t argument, struct error *err)
+static_assert(sizeof(wasmtime_func_t) <= sizeof(struct async_func), "a function has no room");
+
+static int find_indirect(struct async_store *store, uint32_t slot, uint32_t element,
+                         struct async_func *out, struct error *err)
 {
     struct instance *instance = instance_of(store);
     wasmtime_extern_t table;
@@ -251,8 +253,17 @@ static int call_indirect(struct async_store *store, uint32_t slot, uint32_t elem
     if (!takes_one_i32(instance, &found.of.funcref))
         return error_set(err, -EFAULT,
                          "thread.new-indirect: element %u of the table has another type", element);
+    memcpy(out, &found.of.funcref, sizeof(found.of.funcref));
+    return 0;
+}
+
+static int call_indirect(struct async_store *store, const struct async_func *func,
+                         uint32_t argument, struct error *err)
+{
+    wasmtime_func_t callee;
+    memcpy(&callee, func, sizeof(callee));
     union core_value value = {.u32 = argument};
-    return instance_call_core(instance, &found.of.funcref, &value, 1, err);
+    return instance_call_core(instance_of(store), &callee, &value, 1, err);
 }
 
 const struct async_ops engine_async_ops = {
@@ -263,6 +274,7 @@ const struct async_ops engine_async_ops = {
     .schedule = schedule,
     .begin = begin,
     .call = call_slot,
+    .find_indirect = find_indirect,
     .call_indirect = call_indirect,
 };
 

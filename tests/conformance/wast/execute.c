@@ -66,7 +66,6 @@ static void reset(struct wast_executor *executor)
 
 // ---- one task -----------------------------------------------------------------------------------
 
-
 static int nothing(struct canon_call *call, void *arg)
 {
     return 0;
@@ -106,6 +105,13 @@ static int begin(struct instance *instance, struct run *run)
     return instance_call(instance, run->lifted, &run->call, run->err);
 }
 
+// What goes on after the result, in this task or another one, has a while for it.
+static void run_rest(struct execution *e)
+{
+    for (int i = 0; i < EXECUTE_TURNS_AFTER_MAX && loop_turn(e->loop, false); i++)
+        ;
+}
+
 // 0 when the task returned, -EFAULT when it trapped. A task may wait for ever after it returned.
 static int run_task(struct execution *e, struct instance *instance, struct run *run)
 {
@@ -118,9 +124,8 @@ static int run_task(struct execution *e, struct instance *instance, struct run *
     loop_hold(e->loop);
     while (!run->is_done && !run->has_returned)
         loop_turn(e->loop, true);
-    while (!run->is_done && loop_turn(e->loop, false))
-        ;
     loop_release(e->loop);
+    run_rest(e);
     if (!run->is_done)
         return 0;
     if (run->end == TASK_TIMED_OUT)

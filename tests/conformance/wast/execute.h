@@ -6,6 +6,7 @@
 #include "wast.h"
 
 #define EXECUTE_WALL_TIME_MS    5000
+#define EXECUTE_TURNS_AFTER_MAX 1000 // of the loop, after a call has returned
 #define EXECUTE_INSTANCES_MAX   64u
 #define EXECUTE_MEMORY_MAX      ((uint64_t)64 << 20)
 #define EXECUTE_VALUE_BYTES_MAX ((size_t)64 << 20)
