@@ -275,7 +275,7 @@ void h2_head_conclude(struct h2_stream *stream, bool has_body)
         .method = head->method,
         .target = head->path,
         .authority = head->authority,
-        .scheme = head->scheme,
+        .scheme = stream->h2->connection->stream.tls ? STR("https") : head->scheme,
         .fields = head->fields,
         .field_count = head->field_count,
         .content_length = length,
