@@ -4,7 +4,7 @@
 #include <sys/socket.h>
 
 #include "http/h2_impl.h"
-#include "http/h2_test_client.h"
+#include "http/h2_client_test.h"
 #include "testing/test.h"
 
 #define MS 1000000ull

@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-#include "http/h2_test_client.h"
+#include "http/h2_client_test.h"
 #include "testing/test.h"
 
 #define MS  1000000ull

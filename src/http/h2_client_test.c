@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "http/h2_test_client.h"
+#include "http/h2_client_test.h"
 
 #include <errno.h>
 #include <fcntl.h>
