@@ -5,6 +5,7 @@
 
 #include "component/component.h"
 #include "component/plan.h"
+#include "component/wit_binary.h"
 #include "data/tree.h"
 #include "base/file.h"
 #include "wash/command.h"
@@ -54,19 +55,36 @@ static int print_text(const char *path, const struct inspect_options *o, struct 
     return rc;
 }
 
-static int print_binary(struct str bytes, struct buf *text, struct error *err)
+static int print_component(struct str bytes, struct arena *arena, struct buf *text,
+                           struct error *err)
 {
     struct component *component;
-    struct arena arena = ARENA_INIT(SIZE_MAX);
     int rc = component_decode(bytes, &component, err);
     if (rc < 0)
         return rc;
     const struct wit_world *world;
-    rc = component_world(component, &arena, &world, err);
+    rc = component_world(component, arena, &world, err);
     if (rc == 0)
         wit_print_component_world(world, text);
-    arena_done(&arena);
     component_free(component);
+    return rc;
+}
+
+static int print_binary(struct str bytes, struct buf *text, struct error *err)
+{
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct wit_binary wit;
+    enum wit_binary_kind kind = wit_binary_kind(bytes);
+    int rc;
+    if (kind == WIT_BINARY_MODULE)
+        rc = wit_module_decode(bytes, &arena, &wit, NULL, err);
+    else if (kind == WIT_BINARY_PACKAGE)
+        rc = wit_binary_decode(bytes, &arena, &wit, err);
+    else
+        rc = print_component(bytes, &arena, text, err);
+    if (rc == 0 && (kind == WIT_BINARY_MODULE || kind == WIT_BINARY_PACKAGE))
+        wit_print_packages(wit.package, wit.others, wit.other_count, text);
+    arena_done(&arena);
     return rc;
 }
 
