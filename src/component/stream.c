@@ -199,9 +199,12 @@ void stream_end_release(struct stream_side *side)
 
 // ---- the host's side ----------------------------------------------------------------------------
 
-struct stream *stream_new(struct async_store *store, const struct type *element, bool is_future,
-                          const struct stream_host_ops *ops, void *data)
+struct stream *stream_new(struct async_store *store, const struct stream_codec *codec,
+                          bool is_future, const struct stream_host_ops *ops, void *data)
 {
+    const struct type *element = codec ? codec->type : NULL;
+    if (element && element->kind <= TYPE_CHAR)
+        element = type_primitive(element->kind); // has a layout
     struct stream *stream = make(store, element, is_future);
     stream->writer.ops = ops;
     stream->writer.data = data;
@@ -447,7 +450,9 @@ static bool is_same_element(struct stream *stream, const struct type *element)
         return false;
     if (!async_type_equal(stream->store, stream->element, element))
         return false;
-    stream->same = element;
+    // The plan's types have a layout, those of the host's codecs have none.
+    stream->same = stream->element;
+    stream->element = element;
     return true;
 }
 

@@ -90,9 +90,10 @@ struct stream {
     uint32_t stage_start, stage_end;
 };
 
-// How elements look in C: generated from WIT for those that are not plain.
+// How elements look in C: generated from WIT.
 struct stream_codec {
-    uint32_t size; // of the C type
+    const struct type *type; // by structure, without layout
+    uint32_t size;           // of the C type
     // Both work on an element at `ptr` of call->memory, in bounds and aligned.
     int (*lower)(struct canon_call *call, const void *value, uint32_t ptr);
     int (*lift)(struct canon_call *call, uint32_t ptr, void *value);
@@ -102,8 +103,9 @@ struct stream_codec {
 
 // A new stream or future whose writing side is the host's. It becomes the guest's to read by
 // canon_lower_stream(), or the host's by stream_read_by().
-struct stream *stream_new(struct async_store *store, const struct type *element, bool is_future,
-                          const struct stream_host_ops *ops, void *data);
+// `codec` NULL: without elements' values.
+struct stream *stream_new(struct async_store *store, const struct stream_codec *codec,
+                          bool is_future, const struct stream_host_ops *ops, void *data);
 // The host reads a stream that canon_lift_stream() gave it. 0, or a trap of `offered`.
 _must_use_ int stream_read_by(struct stream *stream, const struct stream_host_ops *ops, void *data);
 

@@ -96,6 +96,7 @@ bool bind_by_pointer(const struct type *t);
 // list<T> whose elements look alike in C and in guest memory.
 bool bind_is_view(const struct type *list);
 bool bind_is_bytes(const struct type *t);
+bool bind_is_stream(const struct type *t); // or a future
 bool bind_has_own(const struct type *t);
 bool bind_has_borrow(const struct type *t);
 // Bits of the C type of flags.
@@ -181,10 +182,18 @@ const char *owned_join(struct bind *b, const char *first, const char *then);
 
 // ---- shape.c: struct type descriptors ---------------------------------------------------------
 
+// The name of a static struct type.
+const char *shape_type(struct bind *b, const struct type *t);
 // The name of a static struct func_type.
 const char *shape_func(struct bind *b, const char *name, const struct func_type *type);
 
-// ---- glue.c, table.c --------------------------------------------------------------------------
+// ---- codec.c: elements of streams and futures -------------------------------------------------
+
+// Makes the codec of what a stream or future carries; the expression of its type, or "NULL".
+const char *codec(struct bind *b, const struct type *stream);
+
+// ---- glue.c, async_glue.c, table.c
+// --------------------------------------------------------------------------
 
 // A function that reads flat arguments and calls a handler.
 void glue_import(struct bind *b, const struct wit_interface *interface,
@@ -192,6 +201,25 @@ void glue_import(struct bind *b, const struct wit_interface *interface,
 // A function that calls the guest.
 void glue_export(struct bind *b, const struct wit_interface *interface,
                  const struct wit_func *func);
+
+// The same for functions of asynchronous type.
+void glue_async_import(struct bind *b, const struct wit_interface *interface,
+                       const struct wit_func *func);
+void glue_async_export(struct bind *b, const struct wit_interface *interface,
+                       const struct wit_func *func);
+
+// Inside the two: parameters as one tuple, and C text about them.
+struct type glue_params(struct bind *b, const struct func_type *type);
+const char *glue_param_name(struct bind *b, const struct func_type *type, uint32_t i);
+const char *glue_param_value(struct bind *b, const struct func_type *type, uint32_t i);
+// Appends declarations of the parameters.
+void glue_declare_params(struct bind *b, const struct func_type *type, struct str *out);
+// Locals for all parameters, zeroed; what is undone when a step behind [0, count) fails.
+void glue_put_locals(struct body *body, const struct func_type *type);
+const char *glue_restore(struct bind *b, const struct func_type *type, uint32_t count);
+void glue_lift_params(struct body *body, const struct func_type *type, const struct type *tuple,
+                      bool in_memory);
+void glue_lower_params(struct body *body, const struct func_type *type, const struct type *tuple);
 
 // One interface: prototypes, glue and tables.
 void bind_generate(struct bind *b, const struct bind_interface *item);

@@ -39,11 +39,17 @@ bool bind_is_view(const struct type *list)
     return list->element->layout.is_plain && list->element->kind != TYPE_FIXED_LIST;
 }
 
+bool bind_is_stream(const struct type *t)
+{
+    return t->kind == TYPE_STREAM || t->kind == TYPE_FUTURE;
+}
+
 static bool has_handle(const struct type *t, enum type_kind kind)
 {
     if (t->kind == kind)
         return true;
-    if (!t->layout.has_handles)
+    // What passes through a stream is not passed with it.
+    if (!t->layout.has_handles || bind_is_stream(t))
         return false;
     if ((t->element && has_handle(t->element, kind)) || (t->error && has_handle(t->error, kind)))
         return true;
@@ -55,7 +61,7 @@ static bool has_handle(const struct type *t, enum type_kind kind)
 
 bool bind_has_own(const struct type *t)
 {
-    return has_handle(t, TYPE_OWN);
+    return has_handle(t, TYPE_OWN) || has_handle(t, TYPE_STREAM) || has_handle(t, TYPE_FUTURE);
 }
 
 bool bind_has_borrow(const struct type *t)
@@ -289,6 +295,8 @@ const char *bind_c_type(struct bind *b, const struct type *t)
         return c_primitives[t->kind];
     if (t->kind == TYPE_OWN || t->kind == TYPE_BORROW)
         return bind_resource_c_type(b, t->resource);
+    if (bind_is_stream(t))
+        return "struct stream *";
     if (t->kind == TYPE_RECORD || t->kind == TYPE_VARIANT || t->kind == TYPE_ENUM ||
         t->kind == TYPE_FLAGS)
         return c_named(b, t);
@@ -318,8 +326,6 @@ const char *bind_c_type(struct bind *b, const struct type *t)
 void bind_check_type(struct bind *b, const struct type *t)
 {
     switch (t->kind) {
-    case TYPE_STREAM:
-    case TYPE_FUTURE:
     case TYPE_ERROR_CONTEXT:
     case TYPE_FIXED_LIST:
     case TYPE_MAP:

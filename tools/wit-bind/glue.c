@@ -3,7 +3,7 @@
 #include "bind.h"
 
 // Parameters as one tuple: what lies in memory when there are too many for flat values.
-static struct type params_tuple(struct bind *b, const struct func_type *type)
+struct type glue_params(struct bind *b, const struct func_type *type)
 {
     struct type tuple = {
         .kind = TYPE_TUPLE, .fields = type->params, .field_count = type->param_count};
@@ -17,9 +17,20 @@ static bool in_memory(const struct type *params)
     return params->layout.flat_count > TYPE_FLAT_MAX;
 }
 
-static const char *param_name(struct bind *b, const struct func_type *type, uint32_t i)
+const char *glue_param_name(struct bind *b, const struct func_type *type, uint32_t i)
 {
     return bind_param(b, type->params[i].name);
+}
+
+void glue_declare_params(struct bind *b, const struct func_type *type, struct str *out)
+{
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        const struct type *t = type->params[i].type;
+        const char *c_type = bind_c_type(b, t);
+        if (bind_by_pointer(t))
+            c_type = bind_text(b, "const %s *", c_type);
+        out[i] = str_from(bind_declare(b, c_type, glue_param_name(b, type, i)));
+    }
 }
 
 // Writes "int NAME(struct canon_call *call, ...)".
@@ -30,13 +41,10 @@ static void put_prototype(struct bind *b, struct buf *out, const char *name,
     *vec_push(&params) = STR("struct canon_call *call");
     if (is_export)
         *vec_push(&params) = STR("const void *func");
-    for (uint32_t i = 0; i < type->param_count; i++) {
-        const struct type *t = type->params[i].type;
-        const char *c_type = bind_c_type(b, t);
-        if (bind_by_pointer(t))
-            c_type = bind_text(b, "const %s *", c_type);
-        *vec_push(&params) = str_from(bind_declare(b, c_type, param_name(b, type, i)));
-    }
+    struct str *declared = arena_new_array(&b->arena, struct str, type->param_count);
+    glue_declare_params(b, type, declared);
+    for (uint32_t i = 0; i < type->param_count; i++)
+        *vec_push(&params) = declared[i];
     if (type->result)
         *vec_push(&params) = str_from(bind_declare(
             b, bind_text(b, "%s*", bind_declare(b, bind_c_type(b, type->result), "")), "ret"));
@@ -48,21 +56,22 @@ static void put_prototype(struct bind *b, struct buf *out, const char *name,
 // -------------------------------------------------------------------------------------
 
 // What is undone when a step behind parameters [0, count) fails.
-static const char *restore_params(struct bind *b, const struct func_type *type, uint32_t count)
+const char *glue_restore(struct bind *b, const struct func_type *type, uint32_t count)
 {
     const char *undo = NULL;
     while (count-- > 0)
         undo = owned_join(
             b, undo,
-            owned_undo(b, "restore", type->params[count].type, param_name(b, type, count)));
+            owned_undo(b, "restore", type->params[count].type, glue_param_name(b, type, count)));
     return undo;
 }
 
 // Reads all parameters into locals.
-static void lift_params(struct body *body, const struct func_type *type, const struct type *tuple)
+void glue_lift_params(struct body *body, const struct func_type *type, const struct type *tuple,
+                      bool is_memory)
 {
     struct bind *b = body->bind;
-    struct place from = {!in_memory(tuple), in_memory(tuple) ? "at" : "flat", 0};
+    struct place from = {!is_memory, is_memory ? "at" : "flat", 0};
     if (!from.is_flat) {
         body_line(body, "const void *from = NULL;");
         body_step(body, NULL,
@@ -73,10 +82,20 @@ static void lift_params(struct body *body, const struct func_type *type, const s
     uint32_t end = 0;
     for (uint32_t i = 0; i < type->param_count; i++) {
         const struct type *t = type->params[i].type;
-        const char *name = param_name(b, type, i);
-        const char *undo = lift_has_step(t) ? restore_params(b, type, i) : NULL;
+        const char *name = glue_param_name(b, type, i);
+        const char *undo = lift_has_step(t) ? glue_restore(b, type, i) : NULL;
         lift_value(body, t, place_add(from, place_member(t, from.is_flat, &end)), name, false,
                    undo);
+    }
+}
+
+void glue_put_locals(struct body *body, const struct func_type *type)
+{
+    struct bind *b = body->bind;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        const char *c_type = bind_c_type(b, type->params[i].type);
+        body_line(body, "%s = %s;", bind_declare(b, c_type, glue_param_name(b, type, i)),
+                  bind_zero(c_type));
     }
 }
 
@@ -85,7 +104,7 @@ static const char *handler_call(struct bind *b, const char *handler, const struc
     const char *call = bind_text(b, "%s(call", handler);
     for (uint32_t i = 0; i < type->param_count; i++)
         call = bind_text(b, "%s, %s%s", call, bind_by_pointer(type->params[i].type) ? "&" : "",
-                         param_name(b, type, i));
+                         glue_param_name(b, type, i));
     return bind_text(b, "%s%s)", call, type->result ? ", &ret" : "");
 }
 
@@ -93,23 +112,19 @@ static void put_import(struct bind *b, const char *handler, const char *name,
                        const struct func_type *type)
 {
     struct body body;
-    struct type tuple = params_tuple(b, type);
+    struct type tuple = glue_params(b, type);
     const struct type *result = type->result;
     bool through_pointer = result && result->layout.flat_count > 1;
     body_init(&body, b);
-    for (uint32_t i = 0; i < type->param_count; i++) {
-        const char *c_type = bind_c_type(b, type->params[i].type);
-        body_line(&body, "%s = %s;", bind_declare(b, c_type, param_name(b, type, i)),
-                  bind_zero(c_type));
-    }
+    glue_put_locals(&body, type);
     if (result)
         body_line(&body, "%s = %s;", bind_declare(b, bind_c_type(b, result), "ret"),
                   bind_zero(bind_c_type(b, result)));
-    lift_params(&body, type, &tuple);
+    glue_lift_params(&body, type, &tuple, in_memory(&tuple));
     uint32_t slot = in_memory(&tuple) ? 1 : tuple.layout.flat_count;
     if (through_pointer) {
         body_line(&body, "uint32_t to = flat[%u].u32;", slot);
-        body_step(&body, restore_params(b, type, type->param_count),
+        body_step(&body, glue_restore(b, type, type->param_count),
                   bind_text(b, "canon_check_range(call, to, %u, %u)", result->layout.size,
                             result->layout.align));
     }
@@ -135,9 +150,9 @@ void glue_import(struct bind *b, const struct wit_interface *interface, const st
 // ---- exports
 // -------------------------------------------------------------------------------------
 
-static const char *param_value(struct bind *b, const struct func_type *type, uint32_t i)
+const char *glue_param_value(struct bind *b, const struct func_type *type, uint32_t i)
 {
-    const char *name = param_name(b, type, i);
+    const char *name = glue_param_name(b, type, i);
     return bind_by_pointer(type->params[i].type) ? bind_text(b, "(*%s)", name) : name;
 }
 
@@ -146,12 +161,12 @@ static const char *drop_params(struct bind *b, const struct func_type *type, uin
 {
     const char *undo = NULL;
     for (uint32_t i = first; i < type->param_count; i++)
-        undo = owned_join(b, undo,
-                          owned_undo(b, "drop", type->params[i].type, param_value(b, type, i)));
+        undo = owned_join(
+            b, undo, owned_undo(b, "drop", type->params[i].type, glue_param_value(b, type, i)));
     return undo;
 }
 
-static void lower_params(struct body *body, const struct func_type *type, const struct type *tuple)
+void glue_lower_params(struct body *body, const struct func_type *type, const struct type *tuple)
 {
     struct bind *b = body->bind;
     struct place to = {!in_memory(tuple), in_memory(tuple) ? "at" : "flat", 0};
@@ -165,7 +180,7 @@ static void lower_params(struct body *body, const struct func_type *type, const 
     for (uint32_t i = 0; i < type->param_count; i++) {
         const struct type *t = type->params[i].type;
         lower_value(body, t, place_add(to, place_member(t, to.is_flat, &end)),
-                    param_value(b, type, i),
+                    glue_param_value(b, type, i),
                     lower_has_step(t) ? drop_params(b, type, i + 1) : NULL);
     }
     if (!to.is_flat)
@@ -191,7 +206,7 @@ void glue_export(struct bind *b, const struct wit_interface *interface, const st
 {
     const char *name = bind_func_name(b, interface, func);
     const struct func_type *type = &func->type;
-    struct type tuple = params_tuple(b, type);
+    struct type tuple = glue_params(b, type);
     struct body body;
     BUF(head, BIND_OUTPUT_BYTES_MAX);
     put_prototype(b, &head, name, type, true);
@@ -201,7 +216,7 @@ void glue_export(struct bind *b, const struct wit_interface *interface, const st
     body_line(&body, "// The engine's calls use all of it.");
     body_line(&body, "union core_value flat[TYPE_FLAT_MAX + 1];");
     body_line(&body, "memset(flat, 0, sizeof(flat));");
-    lower_params(&body, type, &tuple);
+    glue_lower_params(&body, type, &tuple);
     body_step(&body, NULL, "call->ops->invoke(call, func, flat)");
     const char *undo = NULL;
     if (type->result) {

@@ -392,6 +392,11 @@ void lift_value(struct body *body, const struct type *t, struct place from, cons
     case TYPE_BORROW:
         call = bind_text(b, "%s(call, %s, &%s)", lift_handle(b, t), load_int(b, from, 32), to);
         break;
+    case TYPE_STREAM:
+    case TYPE_FUTURE:
+        call = bind_text(b, "canon_lift_stream(call, %s, %s, %s, &%s)", load_int(b, from, 32),
+                         t->kind == TYPE_FUTURE ? "true" : "false", codec(b, t), to);
+        break;
     default:
         if (bind_is_enum(t))
             call = bind_text(b, "%s(call, %s, &%s)", lift_enum(b, t),

@@ -257,6 +257,14 @@ void lower_value(struct body *body, const struct type *t, struct place to, const
     case TYPE_BORROW:
         lower_handle(body, t, to, from, undo);
         return;
+    case TYPE_STREAM:
+    case TYPE_FUTURE:
+        codec(b, t);
+        body->pairs = true;
+        // A stream that cannot be passed on is closed.
+        body_step(body, undo, bind_text(b, "canon_lower_stream(call, %s, &pair[0])", from));
+        store_int(body, to, 32, "pair[0]");
+        return;
     case TYPE_RECORD:
     case TYPE_TUPLE:
     case TYPE_OPTION:

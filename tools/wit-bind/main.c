@@ -196,7 +196,8 @@ static int write_header(struct bind *b, const struct request *request, struct er
     for (size_t i = 1; i < request->includes.len; i++)
         buf_putf(&includes, "#include \"%s\"\n", request->includes.items[i]);
     const struct str parts[] = {
-        STR(BANNER "#pragma once\n\n#include \"component/canon.h\"\n"),
+        STR(BANNER "#pragma once\n\n#include \"component/stream.h\"\n"
+                   "#include \"component/subtask.h\"\n"),
         buf_str(&includes),
         STR("\n"),
         buf_str(&b->forwards),

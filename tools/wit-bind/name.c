@@ -166,6 +166,10 @@ static const char *structural(struct bind *b, const struct type *t, bool exact)
     case TYPE_ENUM:
     case TYPE_FLAGS:
         return named(b, t);
+    case TYPE_STREAM:
+    case TYPE_FUTURE:
+        return bind_text(b, "%s_%s", t->kind == TYPE_STREAM ? "stream" : "future",
+                         t->element ? structural(b, t->element, exact) : "void");
     case TYPE_LIST:
         return bind_is_bytes(t) ? "bytes"
                                 : bind_text(b, "list_%s", structural(b, t->element, exact));

@@ -44,6 +44,17 @@ static void put_drop(struct bind *b, const struct type *t, const char *name)
         bind_resource_c_name(b, t->resource));
 }
 
+static void put_stream(struct bind *b, const char *verb, const char *name)
+{
+    buf_putf(&b->support, "\n%s\n{\n%s}\n",
+             owned_head(b, bind_text(b, "%s_%s", verb, name), "struct stream *value"),
+             verb[0] == 'r' ? "    // There is room: the handle has just left the table.\n"
+                              "    uint32_t handle;\n"
+                              "    int rc = canon_lower_stream(call, value, &handle);\n"
+                              "    (void)rc;\n"
+                            : "    stream_close_reader(value);\n");
+}
+
 static void put_when(struct body *body, const char *verb, const char *condition,
                      const struct type *t, const char *value)
 {
@@ -98,7 +109,7 @@ static void put_items(struct bind *b, const char *verb, const struct type *t, co
     struct body body;
     body_init(&body, b);
     const char *declared = bind_c_type(b, t->element);
-    bool is_pointer = t->element->kind == TYPE_OWN;
+    bool is_pointer = t->element->kind == TYPE_OWN || bind_is_stream(t->element);
     body_line(&body, "for (size_t i = first; i < count; i++)");
     body.indent++;
     const char *undo = owned_undo(b, verb, t->element, "items[i]");
@@ -120,6 +131,8 @@ static const char *put_owned(struct bind *b, const char *verb, const struct type
         return helper;
     if (t->kind == TYPE_LIST)
         put_items(b, verb, t, name);
+    else if (bind_is_stream(t))
+        put_stream(b, verb, name);
     else if (t->kind != TYPE_OWN)
         put_walk(b, verb, t, name);
     else if (verb[0] == 'r')
@@ -134,7 +147,7 @@ const char *owned_undo(struct bind *b, const char *verb, const struct type *t, c
     if (!bind_has_own(t))
         return NULL;
     const char *helper = put_owned(b, verb, t);
-    if (t->kind == TYPE_OWN)
+    if (t->kind == TYPE_OWN || bind_is_stream(t))
         return bind_text(b, "%s(call, %s);", helper, value);
     if (t->kind == TYPE_LIST)
         return bind_text(b, "%s(call, %s.data, 0, %s.len);", helper, value, value);

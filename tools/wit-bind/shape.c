@@ -10,7 +10,8 @@ static const char *const kind_names[TYPE_KIND_COUNT] = {
     [TYPE_STRING] = "STRING", [TYPE_LIST] = "LIST",       [TYPE_RECORD] = "RECORD",
     [TYPE_TUPLE] = "TUPLE",   [TYPE_VARIANT] = "VARIANT", [TYPE_ENUM] = "ENUM",
     [TYPE_OPTION] = "OPTION", [TYPE_RESULT] = "RESULT",   [TYPE_FLAGS] = "FLAGS",
-    [TYPE_OWN] = "OWN",       [TYPE_BORROW] = "BORROW",
+    [TYPE_OWN] = "OWN",       [TYPE_BORROW] = "BORROW",   [TYPE_STREAM] = "STREAM",
+    [TYPE_FUTURE] = "FUTURE",
 };
 
 static const char *shape_resource(struct bind *b, const struct resource_type *resource)
@@ -72,6 +73,11 @@ static const char *shape(struct bind *b, const struct type *t)
     return name;
 }
 
+const char *shape_type(struct bind *b, const struct type *t)
+{
+    return shape(b, t);
+}
+
 const char *shape_func(struct bind *b, const char *name, const struct func_type *type)
 {
     const char *func = bind_text(b, "func_%s", name);
@@ -84,6 +90,8 @@ const char *shape_func(struct bind *b, const char *name, const struct func_type 
     }
     if (type->result)
         buf_putf(&out, "    .result = &%s,\n", shape(b, type->result));
+    if (type->is_async)
+        buf_putf(&out, "    .is_async = true,\n");
     if (type->param_count == 0 && !type->result)
         buf_putf(&out, "    .param_count = 0,\n");
     buf_putf(&out, "};\n");

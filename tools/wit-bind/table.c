@@ -63,18 +63,16 @@ static void put_func(struct bind *b, const struct bind_interface *item, const st
     b->subject = bind_text(b, "function `%.*s` of %.*s", STR_ARG(func->symbol),
                            STR_ARG(item->interface->id));
     bind_claim(b, name, b->subject);
-    if (func->type.is_async)
-        bind_fail(b, "async functions cannot be bound yet");
     for (uint32_t i = 0; i < func->type.param_count; i++)
         bind_check_type(b, func->type.params[i].type);
     if (func->type.result)
         bind_check_type(b, func->type.result);
     if (b->failure.code)
         return;
-    if (item->is_export)
-        glue_export(b, item->interface, func);
+    if (func->type.is_async)
+        (item->is_export ? glue_async_export : glue_async_import)(b, item->interface, func);
     else
-        glue_import(b, item->interface, func);
+        (item->is_export ? glue_export : glue_import)(b, item->interface, func);
     buf_putf(list, "    {\n        .name = STR_INIT(\"%.*s\"),\n        .type = &%s,\n",
              STR_ARG(func->symbol), shape_func(b, name, &func->type));
     if (!item->is_export)
