@@ -35,6 +35,7 @@ struct ast_type {
 struct ast_field {
     struct ast_name name;
     const struct ast_type *type;
+    struct str docs; // not of a parameter
     struct ast_field *next;
 };
 

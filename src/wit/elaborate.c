@@ -217,14 +217,16 @@ static void mark_exports(struct elaboration *e)
     }
 }
 
-// The order of imports: interfaces, types, functions, functions of resources.
-enum import_class { CLASS_INTERFACE, CLASS_TYPE, CLASS_FUNC, CLASS_RESOURCE_FUNC };
+// The order of imports: interfaces, types that are used, own ones, functions, those of resources.
+enum import_class { CLASS_INTERFACE, CLASS_USE, CLASS_TYPE, CLASS_FUNC, CLASS_RESOURCE_FUNC };
 
 static enum import_class import_class(const struct wit_world_item *item)
 {
     if (item->kind == WIT_ITEM_FUNC)
         return item->func->kind == WIT_FUNC_FREE ? CLASS_FUNC : CLASS_RESOURCE_FUNC;
-    return item->kind == WIT_ITEM_TYPE ? CLASS_TYPE : CLASS_INTERFACE;
+    if (item->kind == WIT_ITEM_TYPE)
+        return item->type->is_use ? CLASS_USE : CLASS_TYPE;
+    return CLASS_INTERFACE;
 }
 
 // What an import or export needed came in behind it: interfaces go first again.

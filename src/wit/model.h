@@ -67,6 +67,7 @@ struct decl {
     struct world *world;
     bool gated; // its feature is not enabled
     enum visit visit;
+    uint32_t number; // scratch
     VEC(struct edge) deps;
 };
 

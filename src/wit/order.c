@@ -5,6 +5,8 @@
 
 #include <errno.h>
 
+#include "wit/toposort.h"
+
 static int add_edge(struct wit_resolve *resolve, struct decl *from, const struct ast_path *path,
                     enum ast_decl_kind kind, struct error *err)
 {
@@ -147,6 +149,36 @@ static int order_packages(struct wit_resolve *resolve, struct error *err)
     return r;
 }
 
+// The declarations of one package, each behind those it refers to.
+static void order_package_decls(struct package *package)
+{
+    size_t count = package->order.len;
+    if (count == 0)
+        return;
+    struct toposort sort;
+    toposort_init(&sort, count);
+    for (size_t i = 0; i < count; i++)
+        package->order.items[i]->number = (uint32_t)i;
+    for (size_t i = 0; i < count; i++) {
+        const struct decl *decl = package->order.items[i];
+        for (size_t k = 0; k < decl->deps.len; k++) {
+            const struct decl *to = decl->deps.items[k].to;
+            if (to->scope->package == package && to != decl)
+                toposort_add(&sort, (uint32_t)i, to->number);
+        }
+    }
+    uint32_t *order = mem_new_array(uint32_t, count);
+    struct decl **sorted = mem_new_array(struct decl *, count);
+    uint32_t done = toposort_run(&sort, order);
+    for (uint32_t i = 0; i < done; i++)
+        sorted[i] = package->order.items[order[i]];
+    if (done == count)
+        memcpy(package->order.items, sorted, count * sizeof(*sorted));
+    free(sorted);
+    free(order);
+    toposort_done(&sort);
+}
+
 int order_decls(struct wit_resolve *resolve, struct error *err)
 {
     int r = 0;
@@ -161,6 +193,8 @@ int order_decls(struct wit_resolve *resolve, struct error *err)
     size_t count = 0;
     for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
         r = visit_decl(resolve->decls.items[i], sorted, &count, err);
+    for (size_t i = 0; i < resolve->order.len && r == 0; i++)
+        order_package_decls(resolve->order.items[i]);
     if (r == 0 && count > 0)
         memcpy(resolve->decls.items, sorted, count * sizeof(*sorted));
     free(sorted);

@@ -238,6 +238,20 @@ static int resolve_fields(struct context *c, const struct ast_fields *ast, unsig
     return 0;
 }
 
+static const struct str *member_docs(struct context *c, const struct ast_fields *fields)
+{
+    struct str *docs = NULL;
+    uint32_t i = 0;
+    for (const struct ast_field *field = fields->first; field; field = field->next, i++) {
+        if (field->docs.len == 0)
+            continue;
+        if (!docs)
+            docs = arena_new_array(&c->resolve->arena, struct str, fields->count);
+        docs[i] = field->docs;
+    }
+    return docs;
+}
+
 static int resolve_members(struct context *c, struct typedef_node *node, unsigned depth)
 {
     static const enum type_kind kinds[] = {
@@ -261,6 +275,7 @@ static int resolve_members(struct context *c, struct typedef_node *node, unsigne
     if ((r = resolve_fields(c, &ast->fields, depth + 1, fields, &whole)) < 0)
         return r;
     type->fields = fields;
+    node->pub.member_docs = member_docs(c, &ast->fields);
     node->node = type;
     node->depth = whole.depth;
     node->has_borrow = whole.has_borrow;

@@ -87,6 +87,7 @@ static int parse_members(struct parser *p, enum ast_item_kind kind, struct ast_i
     struct ast_field **tail = &item->fields.first;
     while (r == 0 && !parser_is(p, "}")) {
         struct ast_field *field = arena_new(p->arena, struct ast_field);
+        field->docs = wit_docs(p->source, p->token.gap, p->token.offset, p->arena);
         if ((r = parser_name(p, "a name", &field->name)) < 0 ||
             (r = parse_member_type(p, kind, field)) < 0)
             return r;

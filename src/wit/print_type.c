@@ -207,6 +207,7 @@ static void print_members(struct printer *p, const char *keyword, const struct w
     print_name(p, type->name);
     print_open(p);
     for (uint32_t i = 0; i < t->field_count && !p->full; i++) {
+        print_docs(p, type->member_docs ? type->member_docs[i] : STR_EMPTY);
         print_begin_line(p);
         print_name(p, t->fields[i].name);
         if (t->fields[i].type) {

@@ -1,58 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 // The order of the types of an interface or world: what came by `use`, then each type behind those
-// it names. Of those that may come next the first in the text does, as in the usual tools, so that
-// a package in binary form reads the same everywhere.
+// it names.
 #include "wit/model.h"
-
-struct type_edge {
-    uint32_t to;   // index of the type that waits
-    uint32_t next; // of the same type: index + 1
-};
+#include "wit/toposort.h"
 
 struct type_order {
     struct wit_resolve *resolve;
     struct owner *owner;
-    struct map indices;  // address of a typedef_node to index + 1
-    uint32_t *waits_for; // number of types that are still to come
-    uint32_t *first;     // edges by the type that is waited for: index + 1
-    VEC(struct type_edge) edges;
-    uint32_t *ready; // a heap, the smallest index first
-    uint32_t ready_count;
+    struct map indices; // address of a typedef_node to index + 1
+    struct toposort sort;
 };
-
-static void push_ready(struct type_order *o, uint32_t index)
-{
-    uint32_t at = o->ready_count++;
-    for (; at > 0 && o->ready[(at - 1) / 2] > index; at = (at - 1) / 2)
-        o->ready[at] = o->ready[(at - 1) / 2];
-    o->ready[at] = index;
-}
-
-static uint32_t pop_ready(struct type_order *o)
-{
-    uint32_t least = o->ready[0];
-    uint32_t last = o->ready[--o->ready_count];
-    uint32_t at = 0;
-    for (uint32_t child; (child = 2 * at + 1) < o->ready_count; at = child) {
-        if (child + 1 < o->ready_count && o->ready[child + 1] < o->ready[child])
-            child++;
-        if (o->ready[child] >= last)
-            break;
-        o->ready[at] = o->ready[child];
-    }
-    o->ready[at] = last;
-    return least;
-}
 
 static void add_name(struct type_order *o, uint32_t index, const struct ast_name *name)
 {
     const void *node = map_get(&o->owner->names, name_key(&o->resolve->arena, name->text));
     uintptr_t of = (uintptr_t)map_get(&o->indices, str_of((const char *)&node, sizeof(node)));
-    if (of == 0)
-        return;
-    *vec_push(&o->edges) = (struct type_edge){index, o->first[of - 1]};
-    o->first[of - 1] = (uint32_t)o->edges.len;
-    o->waits_for[index]++;
+    if (of > 0)
+        toposort_add(&o->sort, index, (uint32_t)(of - 1));
 }
 
 // The parser bounds the nesting.
@@ -76,48 +40,55 @@ static void add_edges(struct type_order *o, uint32_t index, const struct ast_ite
         add_type(o, index, field->type);
 }
 
-static void index_types(struct type_order *o)
+// Only what did not come by `use` waits and is waited for.
+static void add_types(struct type_order *o, size_t first, size_t count)
 {
     struct arena *arena = &o->resolve->arena;
-    size_t count = o->owner->types.len;
-    o->waits_for = arena_new_array(arena, uint32_t, count);
-    o->first = arena_new_array(arena, uint32_t, count);
-    o->ready = arena_new_array(arena, uint32_t, count);
-    for (size_t i = 0; i < count; i++) {
-        struct typedef_node *const *node = &o->owner->types.items[i];
-        if ((*node)->ast)
-            (void)map_put(&o->indices, arena_str(arena, str_of((const char *)node, sizeof(*node))),
-                          (void *)(i + 1));
-    }
+    struct typedef_node **types = o->owner->types.items + first;
     for (size_t i = 0; i < count; i++)
-        if (o->owner->types.items[i]->ast)
-            add_edges(o, (uint32_t)i, o->owner->types.items[i]->ast);
+        (void)map_put(&o->indices,
+                      arena_str(arena, str_of((const char *)&types[i], sizeof(types[i]))),
+                      (void *)(i + 1));
+    for (size_t i = 0; i < count; i++)
+        add_edges(o, (uint32_t)i, types[i]->ast);
+}
+
+// Puts those that came by `use` first; their number.
+static size_t uses_first(struct owner *owner)
+{
+    size_t count = owner->types.len, uses = 0, others = 0;
+    struct typedef_node **rest = mem_new_array(struct typedef_node *, count + 1);
+    for (size_t i = 0; i < count; i++) {
+        if (owner->types.items[i]->ast)
+            rest[others++] = owner->types.items[i];
+        else
+            owner->types.items[uses++] = owner->types.items[i];
+    }
+    if (others > 0)
+        memcpy(owner->types.items + uses, rest, others * sizeof(*rest));
+    free(rest);
+    return uses;
 }
 
 void owner_order_types(struct wit_resolve *resolve, struct owner *owner)
 {
     struct type_order o = {.resolve = resolve, .owner = owner};
-    size_t count = owner->types.len;
-    index_types(&o);
-    struct typedef_node **sorted = mem_new_array(struct typedef_node *, count + 1);
-    size_t done = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (!owner->types.items[i]->ast)
-            sorted[done++] = owner->types.items[i];
-        else if (o.waits_for[i] == 0)
-            push_ready(&o, (uint32_t)i);
-    }
-    while (o.ready_count > 0) {
-        uint32_t index = pop_ready(&o);
-        sorted[done++] = owner->types.items[index];
-        for (uint32_t edge = o.first[index]; edge > 0; edge = o.edges.items[edge - 1].next)
-            if (--o.waits_for[o.edges.items[edge - 1].to] == 0)
-                push_ready(&o, o.edges.items[edge - 1].to);
-    }
+    size_t first = uses_first(owner);
+    size_t count = owner->types.len - first;
+    if (count == 0)
+        return;
+    toposort_init(&o.sort, count);
+    add_types(&o, first, count);
+    uint32_t *order = mem_new_array(uint32_t, count);
+    struct typedef_node **sorted = mem_new_array(struct typedef_node *, count);
+    uint32_t done = toposort_run(&o.sort, order);
+    for (uint32_t i = 0; i < done; i++)
+        sorted[i] = owner->types.items[first + order[i]];
     // The rest contains itself, which is refused when it is resolved.
-    if (done == count && count > 0)
-        memcpy(owner->types.items, sorted, count * sizeof(*sorted));
+    if (done == count)
+        memcpy(owner->types.items + first, sorted, count * sizeof(*sorted));
     free(sorted);
+    free(order);
     map_done(&o.indices);
-    vec_done(&o.edges);
+    toposort_done(&o.sort);
 }

@@ -29,6 +29,7 @@ struct wit_typedef {
     // What it names: a node of its own, whose `def` is this definition. For `use` and `type a = b`
     // a copy of b's. For a resource NULL.
     const struct type *type;
+    const struct str *member_docs;        // of each field, case or flag of `type`; NULL: none
     const struct resource_type *resource; // the resource it names (also through use/alias), or NULL
     const struct wit_typedef *alias_of; // the typedef it was `use`d from or is an alias of, or NULL
     bool is_use;                        // came by `use`
@@ -87,7 +88,7 @@ struct wit_package {
     struct str name;    // "http"
     struct str version; // "0.2.12", or empty
     struct str docs;
-    const struct wit_interface *const *interfaces; // in source order
+    const struct wit_interface *const *interfaces; // each behind those it uses
     uint32_t interface_count;
     const struct wit_world *const *worlds;
     uint32_t world_count;
