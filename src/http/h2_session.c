@@ -237,6 +237,9 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
 static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void *user)
 {
     struct h2 *h2 = user;
+    // Who answers this has read GOAWAY; nghttp2 would send both in the other order.
+    if (frame->hd.type == NGHTTP2_GOAWAY && h2->draining && !h2->drained)
+        (void)nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL);
     bool carries = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
     if (!carries)
         return 0;
@@ -295,7 +298,6 @@ void h2_drain(struct connection *connection)
         return;
     h2->draining = true;
     (void)nghttp2_submit_shutdown_notice(h2->session);
-    (void)nghttp2_submit_ping(h2->session, NGHTTP2_FLAG_NONE, NULL);
     update_wait(h2);
     h2_wake(h2);
 }
