@@ -58,8 +58,8 @@ def children(pid):
 
 
 class Server:
-    def __init__(self, argv, port, env=None, cwd=None):
-        self.port, self.argv = port, argv
+    def __init__(self, argv, port, env=None, cwd=None, path="/"):
+        self.port, self.argv, self.path = port, argv, path
         self.start = time.perf_counter()
         self.proc = subprocess.Popen(["taskset", "-c", "0"] + argv, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL, env=env, cwd=cwd)
@@ -96,11 +96,11 @@ class Server:
             self.proc.wait()
 
 
-def wrk(port, connections, seconds, script=None):
+def wrk(server, connections, seconds, script=None):
     argv = ["taskset", "-c", "1", "wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency"]
     if script:
         argv += ["-s", script]
-    out = subprocess.run(argv + [f"http://127.0.0.1:{port}/"], capture_output=True, text=True).stdout
+    out = subprocess.run(argv + [f"http://127.0.0.1:{server.port}{server.path}"], capture_output=True, text=True).stdout
     done = int(re.search(r"(\d+) requests in", out).group(1))
     rate = float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1))
     p99 = re.search(r"99%\s+([\d.]+)(us|ms|s)", out)
@@ -115,9 +115,9 @@ def wrk(port, connections, seconds, script=None):
 def measure(make, connections, seconds, script):
     server = make()
     try:
-        wrk(server.port, connections, 1, script)
+        wrk(server, connections, 1, script)
         before = server.cpu()
-        done, rate, p99 = wrk(server.port, connections, seconds, script)
+        done, rate, p99 = wrk(server, connections, seconds, script)
         cpu = (server.cpu() - before) / done * 1e6
         return cpu, rate, p99
     finally:
@@ -128,12 +128,12 @@ def median(rows, i):
     return statistics.median(row[i] for row in rows)
 
 
-def compare(title, peers, connections, rounds, seconds, script):
+def compare(title, peers, connections, rounds, seconds, script, base="wasmtime"):
     results = {name: [] for name, _ in peers}
     for round_ in range(rounds):
         for name, make in peers if round_ % 2 == 0 else reversed(peers):
             results[name].append(measure(make, connections, seconds, script))
-    base = results["wasmtime"]
+    base = results[base]
     for name, rows in results.items():
         cpu, rate, p99 = (median(rows, i) for i in range(3))
         print(f"| {title} | {connections} | {name} | {cpu:.1f} | {cpu / median(base, 0):.2f} | {rate:,.0f} | "
@@ -155,11 +155,12 @@ def main():
     with open(post, "w") as f:
         f.write('wrk.method = "POST"\nwrk.body = string.rep("x", 1048576)\n')
 
-    def wash(guest):
+    def wash(guest, path="/", apart=False):
         def make():
             port = free_port()
             return Server([args.wash, "run", "--addr", f"127.0.0.1:{port}", "--workers", "1",
-                           guest_path(guest)], port)
+                           guest_path(guest)], port, path=path,
+                          env={**os.environ, "WASH_MODULES_APART": "1"} if apart else None)
         return make
 
     def wasmtime(guest):
@@ -192,13 +193,20 @@ def main():
         if wanted("echo"):
             compare("P2 echo 1 MiB", [("wash", wash("p2-echo.wasm")),
                     ("wasmtime", wasmtime("p2-echo.wasm"))], c, args.rounds, args.seconds, post)
+        if wanted("adapter"):
+            # Without and with calls of preview 1: the guest prints a line.
+            for title, guest, path in (("P2 hello", "p2-hello.wasm", "/"),
+                                       ("P2, prints a line", "p2-rogue.wasm", "/chatter?n=1")):
+                compare(title, [("wash", wash(guest, path)), ("adapter apart", wash(guest, path, True))],
+                        c, args.rounds, args.seconds, None, "adapter apart")
     if wanted("start"):
         print("\n| first answer, warm cache | server | ms | resident KB, idle |")
         print("|---|---|---|---|")
         for guest in ("p2-hello.wasm", "js-p2-hello.wasm"):
             if not os.path.exists(guest_path(guest)):
                 continue
-            for name, make in (("wash", wash(guest)), ("wasmtime", wasmtime(guest))):
+            for name, make in (("wash", wash(guest)), ("wash, adapter apart", wash(guest, apart=True)),
+                               ("wasmtime", wasmtime(guest))):
                 times, memory = [], []
                 for _ in range(6):
                     server = make()
