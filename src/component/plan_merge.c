@@ -194,6 +194,7 @@ static void each_ref(struct plan *plan, void (*visit)(struct core_ref *ref, void
 {
     each_of(plan->memories, plan->memory_count, visit, arg);
     each_of(plan->funcs, plan->func_count, visit, arg);
+    each_of(plan->tables, plan->table_count, visit, arg);
     for (uint32_t i = 0; i < plan->step_count; i++)
         each_of((struct core_ref *)plan->steps[i].args, plan->steps[i].arg_count, visit, arg);
 }
