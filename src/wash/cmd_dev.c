@@ -181,17 +181,36 @@ static void tell_compiling(size_t bytes)
     log_info("compiling %.1f MB of WebAssembly", (double)bytes / 1e6);
 }
 
+// One of certificate and key without the other is plain HTTP; `config validate` calls it a mistake.
+static struct https_files tls_files(struct dev *dev)
+{
+    const struct config_dev *block = dev->project.config->dev;
+    struct https_files files = {0};
+    if (!block || (!block->tls_cert_path.data && !block->tls_key_path.data))
+        return files;
+    if (!block->tls_cert_path.data || !block->tls_key_path.data) {
+        log_warn("serving plain HTTP: dev.%s is missing",
+                 block->tls_cert_path.data ? "tls_key_path" : "tls_cert_path");
+        return files;
+    }
+    files.certificate = arena_str(&dev->arena, block->tls_cert_path).data;
+    files.key = arena_str(&dev->arena, block->tls_key_path).data;
+    if (block->tls_ca_path.data)
+        files.ca = arena_str(&dev->arena, block->tls_ca_path).data;
+    return files;
+}
+
 static int start(struct dev *dev, struct error *err)
 {
     const struct config_dev *block = dev->project.config->dev;
     struct str address =
         block && block->address.data ? block->address : STR(CONFIG_DEV_ADDRESS_DEFAULT);
     _cleanup_(mem_freep) char *text = str_dup(address);
+    struct http_host_options options = {.address = text, .tls = tls_files(dev)};
     const char *ignored[] = {dev->build.component_path};
     int rc = engine_new(&(struct engine_options){.compiling = tell_compiling}, &dev->engine, err);
     if (rc == 0)
-        rc = http_host_start(dev->engine, &(struct http_host_options){.address = text}, NULL,
-                             &dev->host, err);
+        rc = http_host_start(dev->engine, &options, NULL, &dev->host, err);
     if (rc == 0)
         rc = source_watch_new(dev->loop, dev->project.dir, ignored, ARRAY_LEN(ignored),
                               sources_changed, dev, &dev->watch, err);

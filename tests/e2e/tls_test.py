@@ -419,6 +419,30 @@ def test_expired_certificates_are_told():
         contains(server.curl()[1], b"ello")
 
 
+def test_dev_serves_https():
+    port = wash.free_port()
+    project = os.path.join(DIR.name, "project")
+    os.makedirs(os.path.join(project, ".wash"))
+    with open(os.path.join(project, ".wash", "config.yaml"), "w") as out:
+        out.write(f"build:\n  command: cp {wash.guest('p2-hello')} out.wasm\n  component_path: out.wasm\n"
+                  f"dev:\n  address: 127.0.0.1:{port}\n  tls_cert_path: ../server.crt\n  tls_key_path: ../server.key\n"
+                  "  tls_ca_path: ../ca.pem\n")
+    with tempfile.TemporaryFile() as log:
+        proc = subprocess.Popen([wash.WASH, "-C", project, "dev"], stdout=log, stderr=log, env=wash.environment())
+        try:
+            text = lambda: os.pread(log.fileno(), 1 << 20, 0).decode(errors="replace")
+            wait_until(lambda: "listening for HTTP requests" in text(), 60)
+            contains(text(), f"address=https://127.0.0.1:{port}")
+            url = f"https://localhost:{port}/"
+            curl = ["curl", "-sS", "--cacert", path("ca.pem")]
+            certificate = ["--cert", path("client.crt"), "--key", path("client.key")]
+            contains(subprocess.run(curl + certificate + [url], capture_output=True).stdout, b"ello")
+            assert subprocess.run(curl + [url], capture_output=True).returncode != 0
+        finally:
+            proc.send_signal(signal.SIGINT)
+            equal(proc.wait(60), 0)
+
+
 def test_draining_ends_idle_sessions():
     with Https() as server:
         sock = server.tls()
