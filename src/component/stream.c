@@ -283,6 +283,8 @@ int stream_wrote(struct stream *stream, uint32_t count)
     }
     assert(stream->pending == reader && count <= remaining(reader));
     advance(reader, count);
+    if (stream->is_future)
+        stream->pending = NULL;
     complete(reader, COPY_COMPLETED);
     return 0;
 }
@@ -412,8 +414,12 @@ static int again(struct async_thread *thread, struct error *err)
 void stream_again(struct stream *stream)
 {
     struct stream_side *guest = stream->pending;
-    if (!stream->again && guest)
+    if (stream->again)
+        return;
+    if (guest)
         stream->again = async_host_thread(stream->store, guest->component_instance, again, stream);
+    else if (stream->reader.owner == SIDE_HOST && stream->writer.owner == SIDE_HOST)
+        (void)tell(&stream->writer, stream->writer.ops->wanted, NULL);
 }
 
 // ---- handles ------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 #include "component/wave.h"
 #include "http/client.h"
 #include "wasi/p2.h"
+#include "wasi/p3.h"
 
 // One run: everything that lives as long as it.
 struct run {
@@ -14,6 +15,7 @@ struct run {
     struct http_client *client;
     struct wasi wasi;
     struct instance *instance;
+    struct instance_call call;
     const void *func;
     bool done;
     bool failed; // the command itself returned an error
@@ -71,12 +73,12 @@ static int open_run(struct run *run, struct engine *engine, struct workload *wor
         &run->instance, err);
 }
 
-static int run_body(struct run *run, struct engine *engine, struct workload *workload,
-                    task_body body, task_done done, void *arg)
+static int run_until_done(struct run *run, struct engine *engine, struct workload *workload,
+                          int (*start)(struct run *run))
 {
     int rc = open_run(run, engine, workload, run->err);
     if (rc == 0)
-        rc = instance_run(run->instance, body, done, arg, run->err);
+        rc = start(run);
     if (rc == 0 && !run->done) {
         loop_hold(run->loop);
         loop_run(run->loop);
@@ -86,11 +88,41 @@ static int run_body(struct run *run, struct engine *engine, struct workload *wor
     return rc;
 }
 
+static int start_command(struct run *run)
+{
+    return instance_run(run->instance, command_body, run_ended, run, run->err);
+}
+
+// ---- a command of WASI 0.3 ----------------------------------------------------------------------
+
+static int command_lower(struct canon_call *call, void *arg, union core_value *flat)
+{
+    return p3_cli_run_run_lower(call, flat);
+}
+
+static int command_lift(struct canon_call *call, void *arg, const union core_value *flat,
+                        uint32_t flat_max)
+{
+    struct run *run = arg;
+    struct p3_result_void_void result = {0};
+    int rc = p3_cli_run_run_lift(call, flat, flat_max, &result);
+    run->failed = result.is_err;
+    return rc;
+}
+
+static int start_async_command(struct run *run)
+{
+    run->call = (struct instance_call){
+        .start = command_lower, .returned = command_lift, .ended = run_ended, .arg = run};
+    return instance_call(run->instance, run->func, &run->call, run->err);
+}
+
 int run_command(struct engine *engine, struct workload *workload, struct run_end *end,
                 struct error *err)
 {
     struct run run = {.func = workload_entry(workload), .end = end, .err = err};
-    return run_body(&run, engine, workload, command_body, run_ended, &run);
+    return run_until_done(&run, engine, workload,
+                          workload_is_async(workload) ? start_async_command : start_command);
 }
 
 // ---- any export by name
@@ -104,20 +136,30 @@ struct invocation {
     struct value result;
 };
 
-static int invocation_body(struct canon_call *call, void *arg)
+static struct invocation *invocation_of(struct run *run)
 {
-    struct invocation *invocation = arg;
-    const struct plan_lifted *lifted = invocation->lifted;
-    int rc = instance_enter(call, lifted);
-    return rc < 0 ? rc
-                  : value_call(call, lifted, lifted->type, invocation->args, invocation->arena,
-                               &invocation->result);
+    return container_of(run, struct invocation, run);
 }
 
-static void invocation_ended(void *arg, enum task_end end, const struct error *err)
+static int invocation_lower(struct canon_call *call, void *arg, union core_value *flat)
 {
-    struct invocation *invocation = arg;
-    run_ended(&invocation->run, end, err);
+    struct invocation *invocation = invocation_of(arg);
+    return value_lower_params(call, invocation->lifted->type, invocation->args, flat);
+}
+
+static int invocation_lift(struct canon_call *call, void *arg, const union core_value *flat,
+                           uint32_t flat_max)
+{
+    struct invocation *invocation = invocation_of(arg);
+    return value_lift_result(call, invocation->lifted->type, (union core_value *)flat,
+                             invocation->arena, &invocation->result);
+}
+
+static int start_invocation(struct run *run)
+{
+    run->call = (struct instance_call){
+        .start = invocation_lower, .returned = invocation_lift, .ended = run_ended, .arg = run};
+    return instance_call(run->instance, invocation_of(run)->lifted, &run->call, run->err);
 }
 
 static const struct plan_lifted *find_lifted(const struct plan *plan, const struct wave_call *call,
@@ -168,8 +210,7 @@ int run_invoke(struct engine *engine, struct workload *workload, struct str text
     if (rc < 0)
         error_wrap(err, "`%.*s`", STR_ARG(text));
     else
-        rc = run_body(&invocation.run, engine, workload, invocation_body, invocation_ended,
-                      &invocation);
+        rc = run_until_done(&invocation.run, engine, workload, start_invocation);
     if (rc == 0)
         rc = print_result(&invocation, out, err);
     arena_done(&arena);

@@ -8,6 +8,7 @@
 #include "engine/linker.h"
 #include "wasi/egress.h"
 #include "wasi/p2.h"
+#include "wasi/p3.h"
 
 struct workload {
     _Atomic uint32_t refs;
@@ -20,6 +21,7 @@ struct workload {
     struct instance_limits limits;
     enum workload_kind kind;
     const void *entry;
+    bool is_async; // the entry belongs to WASI 0.3
 };
 
 static const struct str *copy_texts(struct arena *arena, const struct str *texts, size_t count)
@@ -67,6 +69,7 @@ static int find_entry(struct workload *workload, struct error *err)
         enum workload_kind kind;
     } entries[] = {
         {&p2_http_incoming_handler, STR_INIT("handle"), WORKLOAD_HTTP},
+        {&p3_cli_run, STR_INIT("run"), WORKLOAD_COMMAND},
         {&p2_cli_run, STR_INIT("run"), WORKLOAD_COMMAND},
     };
     workload->kind = WORKLOAD_LIBRARY;
@@ -76,6 +79,7 @@ static int find_entry(struct workload *workload, struct error *err)
         workload->kind = entries[i].kind;
         workload->entry =
             linked_bind_export(workload->linked, entries[i].interface, entries[i].func, err);
+        workload->is_async = entries[i].interface == &p3_cli_run;
         return workload->entry ? 0 : -EINVAL;
     }
     return 0;
@@ -86,6 +90,7 @@ static int link_program(struct workload *workload, struct engine *engine, struct
 {
     struct linker *linker = linker_new(engine);
     wasi_p2_add_to_linker(linker);
+    wasi_p3_add_to_linker(linker);
     int rc = linker_link(linker, program, &workload->linked, err);
     linker_free(linker);
     return rc;
@@ -176,4 +181,9 @@ struct instance_limits workload_limits(const struct workload *workload)
 const void *workload_entry(const struct workload *workload)
 {
     return workload->entry;
+}
+
+bool workload_is_async(const struct workload *workload)
+{
+    return workload->is_async;
 }

@@ -50,4 +50,5 @@ struct linked *workload_linked(const struct workload *workload);
 const struct wasi_config *workload_wasi(const struct workload *workload);
 struct instance_limits workload_limits(const struct workload *workload);
 // The function that serves: incoming-handler's `handle` or cli/run's `run`; NULL for a library.
+bool workload_is_async(const struct workload *workload); // its entry is one of WASI 0.3
 const void *workload_entry(const struct workload *workload);

@@ -5,12 +5,26 @@
 
 // ---- events -------------------------------------------------------------------------------------
 
-void wasi_event_add(struct wasi_event *event, struct wasi_waiter *waiter, struct task_wait *wait)
+static void queue(struct wasi_event *event, struct wasi_waiter *waiter)
 {
-    *waiter = (struct wasi_waiter){event->first, &event->first, wait};
+    waiter->next = event->first;
+    waiter->link = &event->first;
     if (waiter->next)
         waiter->next->link = &waiter->next;
     event->first = waiter;
+}
+
+void wasi_event_add(struct wasi_event *event, struct wasi_waiter *waiter, struct task_wait *wait)
+{
+    *waiter = (struct wasi_waiter){.wait = wait};
+    queue(event, waiter);
+}
+
+void wasi_event_add_defer(struct wasi_event *event, struct wasi_waiter *waiter, struct loop *loop,
+                          struct loop_defer *defer)
+{
+    *waiter = (struct wasi_waiter){.loop = loop, .defer = defer};
+    queue(event, waiter);
 }
 
 void wasi_event_remove(struct wasi_waiter *waiter)
@@ -25,8 +39,12 @@ void wasi_event_remove(struct wasi_waiter *waiter)
 
 void wasi_event_wake(struct wasi_event *event)
 {
-    for (struct wasi_waiter *waiter = event->first; waiter; waiter = waiter->next)
-        task_wake(waiter->wait);
+    for (struct wasi_waiter *waiter = event->first; waiter; waiter = waiter->next) {
+        if (waiter->wait)
+            task_wake(waiter->wait);
+        else
+            loop_defer(waiter->loop, waiter->defer);
+    }
 }
 
 void wasi_watch_begin(struct wasi_watch *watch, const struct pollable_ops *ops, void *source,

@@ -7,18 +7,23 @@
 #include <sys/types.h>
 
 #include "engine/task.h"
+#include "loop/loop.h"
 #include "wasi/p2.h"
 
-// Something that happens again and again; tasks park on it.
+// Something that happens again and again; tasks park on it, or a callback runs later in the turn.
 struct wasi_waiter {
     struct wasi_waiter *next;
     struct wasi_waiter **link; // what points at this one; NULL when not queued
-    struct task_wait *wait;
+    struct task_wait *wait;    // NULL: `defer` on `loop`
+    struct loop *loop;
+    struct loop_defer *defer;
 };
 struct wasi_event {
     struct wasi_waiter *first;
 };
 void wasi_event_add(struct wasi_event *event, struct wasi_waiter *waiter, struct task_wait *wait);
+void wasi_event_add_defer(struct wasi_event *event, struct wasi_waiter *waiter, struct loop *loop,
+                          struct loop_defer *defer);
 void wasi_event_remove(struct wasi_waiter *waiter); // harmless when not queued
 // Wakes all who wait; they stay queued until they remove themselves.
 void wasi_event_wake(struct wasi_event *event);

@@ -73,15 +73,6 @@ struct p2_cli_terminal_output_terminal_output {
     char unused;
 };
 
-static bool is_terminal(struct canon_call *call, int number)
-{
-    struct stdio_fd fd;
-    stdio_fd_init(&fd, number, wasi_of(call)->config, NULL, NULL);
-    bool is = fd.fd >= 0 && isatty(fd.fd);
-    stdio_fd_done(&fd);
-    return is;
-}
-
 int p2_cli_terminal_input_terminal_input_drop(struct canon_call *call,
                                               struct p2_cli_terminal_input_terminal_input *self)
 {
@@ -99,7 +90,7 @@ int p2_cli_terminal_output_terminal_output_drop(struct canon_call *call,
 int p2_cli_terminal_stdin_get_terminal_stdin(
     struct canon_call *call, struct p2_option_cli_terminal_input_terminal_input *ret)
 {
-    ret->is_some = is_terminal(call, 0);
+    ret->is_some = stdio_is_terminal(call, 0);
     if (ret->is_some)
         ret->some = mem_new(struct p2_cli_terminal_input_terminal_input);
     return 0;
@@ -108,7 +99,7 @@ int p2_cli_terminal_stdin_get_terminal_stdin(
 static int terminal_output(struct canon_call *call, int number,
                            struct p2_option_cli_terminal_output_terminal_output *ret)
 {
-    ret->is_some = is_terminal(call, number);
+    ret->is_some = stdio_is_terminal(call, number);
     if (ret->is_some)
         ret->some = mem_new(struct p2_cli_terminal_output_terminal_output);
     return 0;

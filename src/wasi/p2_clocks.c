@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // wasi:clocks 0.2. The monotonic clock is the loop's, so that sleeping and measuring agree.
+#include "wasi/clock.h"
 #include "wasi/io.h"
 #include "wasi/wasi.h"
-
-#define NS_PER_S 1000000000ull
-// Longest time one timer is set for; it is set again when it ends early.
-#define ALARM_NS_MAX (24 * 3600 * NS_PER_S)
 
 // ---- wasi:clocks/monotonic-clock ----------------------------------------------------------------
 
@@ -27,7 +24,7 @@ static void alarm_watch(void *source)
     struct alarm *alarm = source;
     uint64_t now = loop_now(alarm->timer.loop);
     uint64_t left = alarm->due > now ? alarm->due - now : 0;
-    loop_timer_start(&alarm->timer, MIN(left, ALARM_NS_MAX));
+    loop_timer_start(&alarm->timer, MIN(left, CLOCK_TIMER_NS_MAX));
 }
 
 static void alarm_unwatch(void *source)
@@ -75,16 +72,9 @@ int p2_clocks_monotonic_clock_now(struct canon_call *call, uint64_t *ret)
     return 0;
 }
 
-static struct timespec resolution_of(clockid_t clock)
-{
-    struct timespec resolution = {0, 1};
-    (void)clock_getres(clock, &resolution);
-    return resolution;
-}
-
 int p2_clocks_monotonic_clock_resolution(struct canon_call *call, uint64_t *ret)
 {
-    struct timespec resolution = resolution_of(CLOCK_MONOTONIC);
+    struct timespec resolution = clock_resolution(CLOCK_MONOTONIC);
     *ret = (uint64_t)resolution.tv_sec * NS_PER_S + (uint64_t)resolution.tv_nsec;
     return 0;
 }
@@ -121,7 +111,7 @@ int p2_clocks_wall_clock_now(struct canon_call *call, struct p2_clocks_wall_cloc
 int p2_clocks_wall_clock_resolution(struct canon_call *call,
                                     struct p2_clocks_wall_clock_datetime *ret)
 {
-    struct timespec resolution = resolution_of(CLOCK_REALTIME);
+    struct timespec resolution = clock_resolution(CLOCK_REALTIME);
     ret->seconds = (uint64_t)resolution.tv_sec;
     ret->nanoseconds = (uint32_t)resolution.tv_nsec;
     return 0;

@@ -183,7 +183,7 @@ static void work_done(void *arg)
 
 // ---- the stream ---------------------------------------------------------------------------------
 
-static stream *stream_new(void)
+static stream *lookup_stream_new(void)
 {
     stream *new_stream = mem_new(stream);
     new_stream->refs = 1;
@@ -219,7 +219,7 @@ static int look_up(struct wasi *wasi, struct str name, stream **out)
 {
     struct p2_sockets_network_ip_address literal;
     if (parse_literal(name, &literal)) {
-        *out = stream_new();
+        *out = lookup_stream_new();
         (*out)->addresses = mem_dup(&literal, sizeof(literal));
         (*out)->len = 1;
         return 0;
@@ -237,7 +237,7 @@ static int look_up(struct wasi *wasi, struct str name, stream **out)
         free(ascii);
         return rc;
     }
-    *out = stream_new();
+    *out = lookup_stream_new();
     start_job(wasi, *out, ascii);
     return 0;
 }

@@ -170,3 +170,12 @@ void stdio_fd_wait_writable(const struct stdio_fd *fd)
 {
     (void)is_ready(fd, POLLOUT, -1);
 }
+
+bool stdio_is_terminal(struct canon_call *call, int number)
+{
+    struct stdio_fd fd;
+    stdio_fd_init(&fd, number, wasi_of(call)->config, NULL, NULL);
+    bool is = fd.fd >= 0 && isatty(fd.fd);
+    stdio_fd_done(&fd);
+    return is;
+}

@@ -39,5 +39,7 @@ ssize_t stdio_fd_write(struct stdio_fd *fd, const char *data, size_t len);
 // Asks for callbacks when it is readable (or writable, as initialised); 0 or a negative errno.
 _must_use_ int stdio_fd_watch(struct stdio_fd *fd);
 void stdio_fd_unwatch(struct stdio_fd *fd);
+// Whether a standard stream of the call's instance is a terminal.
+bool stdio_is_terminal(struct canon_call *call, int number);
 // Blocks until it is writable.
 void stdio_fd_wait_writable(const struct stdio_fd *fd);

@@ -110,3 +110,5 @@ static inline struct wasi *wasi_of(struct canon_call *call)
 // Offers all WASI 0.2 interfaces of this folder to the linker.
 struct linker;
 void wasi_p2_add_to_linker(struct linker *linker);
+// The same of WASI 0.3.
+void wasi_p3_add_to_linker(struct linker *linker);
