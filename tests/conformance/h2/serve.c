@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // A server for conformance and load programs: prints its address, echoes POST and PUT, answers
-// everything else with a few bytes. /bytes/N answers with N bytes. Ends with SIGTERM, drained.
+// everything else with a few bytes. /bytes/N answers with N bytes. gRPC calls get their messages
+// back, those of /svc/no a refusal in the head alone. Ends with SIGTERM, drained.
 #include <errno.h>
 #include <signal.h>
 
@@ -10,6 +11,7 @@
 struct served {
     struct http_exchange *exchange;
     size_t left; // of /bytes/N
+    bool grpc;
 };
 
 static struct loop *loop;
@@ -22,8 +24,10 @@ static void on_closed(void *user)
 
 static void finish(struct served *served)
 {
-    size_t count;
-    const struct http_field *trailers = http_exchange_trailers(served->exchange, &count);
+    static const struct http_field ok = {STR_INIT("grpc-status"), STR_INIT("0")};
+    size_t count = 1;
+    const struct http_field *trailers =
+        served->grpc ? &ok : http_exchange_trailers(served->exchange, &count);
     if (http_exchange_finish(served->exchange, trailers, count) < 0)
         http_exchange_abort(served->exchange, 500);
 }
@@ -74,6 +78,24 @@ static void push(void *user)
     finish(served);
 }
 
+static void serve_grpc(struct served *served, struct str target)
+{
+    static const struct http_exchange_events echoes = {echo, echo, on_closed};
+    static const struct http_field fields[] = {
+        {STR_INIT("content-type"), STR_INIT("application/grpc")},
+        {STR_INIT("grpc-status"), STR_INIT("12")},
+        {STR_INIT("grpc-message"), STR_INIT("no")}};
+    bool refused = str_is(target, "/svc/no");
+    served->grpc = true;
+    http_exchange_set_events(served->exchange, &echoes, served);
+    if (http_exchange_respond(served->exchange, 200, fields, refused ? 3 : 1, -1) < 0)
+        http_exchange_abort(served->exchange, 500);
+    else if (!refused)
+        echo(served);
+    else if (http_exchange_finish(served->exchange, NULL, 0) < 0)
+        http_exchange_abort(served->exchange, 500);
+}
+
 static void on_request(struct http_exchange *exchange, void *user)
 {
     static const struct http_field type = {STR_INIT("content-type"), STR_INIT("text/plain")};
@@ -82,6 +104,12 @@ static void on_request(struct http_exchange *exchange, void *user)
     const struct http_request *request = http_exchange_request(exchange);
     struct served *served = mem_new(struct served);
     served->exchange = exchange;
+    const struct http_field *kind =
+        http_field_find(request->fields, request->field_count, STR("content-type"));
+    if (kind && str_starts(kind->value, STR("application/grpc"))) {
+        serve_grpc(served, request->target);
+        return;
+    }
     bool has_body = str_is(request->method, "POST") || str_is(request->method, "PUT");
     uint64_t bytes = 0;
     http_exchange_set_events(exchange, has_body ? &echoes : &pushes, served);
