@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """HTTP benchmark: the same components under wash and `wasmtime serve`, and a static answer of nginx.
 
-One server at a time, pinned to CPU 0; the load generator (wrk) is pinned to CPU 1. Cases run in the order
+One server at a time, pinned to CPU 0; the load generator (wrk; h2load for HTTP/2) is pinned to CPU 1. Cases run in the order
 A B C, C B A, ... (--rounds), medians are printed: CPU time per request of the server process and its
 threads, requests per second, p99 latency, and the ratio to wasmtime. Also: first answer after a start with a
 warm cache, and resident memory.
@@ -58,8 +58,8 @@ def children(pid):
 
 
 class Server:
-    def __init__(self, argv, port, env=None, cwd=None, path="/"):
-        self.port, self.argv, self.path = port, argv, path
+    def __init__(self, argv, port, env=None, cwd=None, path="/", http2=False):
+        self.port, self.argv, self.path, self.http2 = port, argv, path, http2
         self.start = time.perf_counter()
         self.proc = subprocess.Popen(["taskset", "-c", "0"] + argv, stdout=subprocess.DEVNULL,
                                      stderr=subprocess.DEVNULL, env=env, cwd=cwd)
@@ -69,6 +69,10 @@ class Server:
         while time.perf_counter() - self.start < 120:
             try:
                 with socket.create_connection(("127.0.0.1", self.port), 5) as c:
+                    if self.http2:  # nginx does not speak both on a plain port
+                        c.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0")
+                        if c.recv(9)[3:4] == b"\4":
+                            return (time.perf_counter() - self.start) * 1000
                     c.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
                     if c.recv(65536).startswith(b"HTTP/1.1 200"):
                         return (time.perf_counter() - self.start) * 1000
@@ -112,12 +116,32 @@ def wrk(server, connections, seconds, script=None):
     return done, rate, p99_us
 
 
-def measure(make, connections, seconds, script):
+def h2load(port, connections, seconds, streams):
+    """HTTP/2 by prior knowledge: so many streams at once on each connection."""
+    with tempfile.NamedTemporaryFile("r") as log:
+        out = subprocess.run(["taskset", "-c", "1", "h2load", f"-c{connections}", f"-m{streams}", f"-D{seconds}",
+                              f"--log-file={log.name}", f"http://127.0.0.1:{port}/"], capture_output=True,
+                             text=True).stdout
+        times = sorted(int(line.split("\t")[2]) for line in log)
+    done = int(re.search(r"(\d+) succeeded", out).group(1))
+    failed = re.search(r"(\d+) failed", out).group(1)
+    if failed != "0":
+        print(f"bench: {failed} requests failed", file=sys.stderr)
+    return done, done / seconds, times[len(times) * 99 // 100]
+
+
+def load(server, connections, seconds, script, streams):
+    if streams:
+        return h2load(server.port, connections, seconds, streams)
+    return wrk(server, connections, seconds, script)
+
+
+def measure(make, connections, seconds, script, streams):
     server = make()
     try:
-        wrk(server, connections, 1, script)
+        load(server, connections, 1, script, streams)
         before = server.cpu()
-        done, rate, p99 = wrk(server, connections, seconds, script)
+        done, rate, p99 = load(server, connections, seconds, script, streams)
         cpu = (server.cpu() - before) / done * 1e6
         return cpu, rate, p99
     finally:
@@ -128,11 +152,11 @@ def median(rows, i):
     return statistics.median(row[i] for row in rows)
 
 
-def compare(title, peers, connections, rounds, seconds, script, base="wasmtime"):
+def compare(title, peers, connections, rounds, seconds, script, base="wasmtime", streams=0):
     results = {name: [] for name, _ in peers}
     for round_ in range(rounds):
         for name, make in peers if round_ % 2 == 0 else reversed(peers):
-            results[name].append(measure(make, connections, seconds, script))
+            results[name].append(measure(make, connections, seconds, script, streams))
     base = results[base]
     for name, rows in results.items():
         cpu, rate, p99 = (median(rows, i) for i in range(3))
@@ -170,14 +194,14 @@ def main():
                            guest_path(guest)], port)
         return make
 
-    def nginx():
+    def nginx(protocol=""):
         port = free_port()
         with open(conf, "w") as f:
             f.write(f"daemon off; worker_processes 1; pid {work}/pid; error_log {work}/err;\n"
                     "events { worker_connections 1024; }\n"
                     "http { access_log off; keepalive_requests 100000000; server { "
-                    f"listen 127.0.0.1:{port}; location / {{ return 200 'hello from p2\\n'; }} }} }}\n")
-        return Server(["nginx", "-c", conf, "-p", work], port)
+                    f"listen 127.0.0.1:{port} {protocol}; location / {{ return 200 'hello from p2\\n'; }} }} }}\n")
+        return Server(["nginx", "-c", conf, "-p", work], port, http2=bool(protocol))
 
     def wanted(word):
         return not args.words or any(w in word for w in args.words)
@@ -190,6 +214,12 @@ def main():
             compare("P2 hello, fresh instance", [("wash", wash("p2-hello.wasm")),
                     ("wasmtime", wasmtime("p2-hello.wasm")), ("nginx", nginx)], c, args.rounds,
                     args.seconds, None)
+        for streams in (1, 32):
+            if wanted("h2"):
+                # wasmtime serves HTTP/1 only.
+                compare(f"P2 hello, HTTP/2, {streams} streams a connection",
+                        [("wash", wash("p2-hello.wasm")), ("nginx", lambda: nginx("http2"))], c, args.rounds,
+                        args.seconds, None, "nginx", streams)
         if wanted("echo"):
             compare("P2 echo 1 MiB", [("wash", wash("p2-echo.wasm")),
                     ("wasmtime", wasmtime("p2-echo.wasm"))], c, args.rounds, args.seconds, post)
