@@ -208,34 +208,45 @@ int wit_lex(const struct wit_source *source, uint32_t offset, struct wit_token *
     return r;
 }
 
-static void add_doc_line(char *out, size_t *len, struct str line, bool first)
+// The text of a comment: without the slashes of a line comment, without the frame of a block that
+// documents. Of another block only the first slash goes, as the usual tools have it.
+static struct str comment_text(struct str comment)
 {
-    if (!first)
-        out[(*len)++] = '\n';
-    while (line.len > 0 && ascii_is_space(line.data[line.len - 1]))
-        line.len--;
-    memcpy(out + *len, line.data, line.len);
-    *len += line.len;
+    if (str_starts(comment, STR("/**")) && comment.len > 4)
+        return str_trim(str_sub(comment, 3, comment.len - 5));
+    while (comment.len > 0 && comment.data[0] == '/')
+        comment = str_from_index(comment, 1);
+    return comment;
 }
 
-static struct str without_one_space(struct str line)
+static void add_lines(char *out, size_t *len, struct str text)
 {
-    return line.len > 0 && line.data[0] == ' ' ? str_from_index(line, 1) : line;
-}
-
-// Lines of a block doc comment, without blanks around them and without a leading `*`.
-static void add_doc_block(char *out, size_t *len, struct str block, bool first)
-{
-    block = str_trim(block);
     for (bool more = true; more;) {
         struct str line;
-        more = str_cut(block, '\n', &line, &block);
-        line = str_trim(line);
-        if (line.len > 0 && line.data[0] == '*')
-            line = without_one_space(str_from_index(line, 1));
-        add_doc_line(out, len, line, first);
-        first = false;
+        more = str_cut(text, '\n', &line, &text);
+        while (line.len > 0 && ascii_is_space(line.data[line.len - 1]))
+            line.len--;
+        if (line.len > 0)
+            memcpy(out + *len, line.data, line.len);
+        *len += line.len;
+        out[(*len)++] = '\n';
     }
+}
+
+// Takes the space off that begins all lines that are not empty, if it does.
+static size_t without_margin(char *lines, size_t len)
+{
+    for (size_t i = 0; i < len; i++)
+        if ((i == 0 || lines[i - 1] == '\n') && lines[i] != ' ' && lines[i] != '\n')
+            return len;
+    size_t kept = 0;
+    bool is_start = true;
+    for (size_t i = 0; i < len; i++) {
+        if (!is_start || lines[i] != ' ')
+            lines[kept++] = lines[i];
+        is_start = lines[i] == '\n';
+    }
+    return kept;
 }
 
 struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
@@ -244,28 +255,22 @@ struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
     struct str text = str_sub(source->text, 0, to);
     char *out = NULL;
     size_t len = 0;
-    bool first = true;
     for (size_t at = from; at < to;) {
         if (!at_text(text, at, "//") && !at_text(text, at, "/*")) {
             at++;
             continue;
         }
-        bool is_line = at_text(text, at, "//");
-        size_t end = is_line ? line_end(text, at) : block_comment_end(text, at);
-        struct str comment = str_sub(text, at, end - at);
-        at = end;
-        bool is_doc = is_line ? at_text(comment, 2, "/") && !at_text(comment, 3, "/")
-                              : at_text(comment, 2, "*") && comment.len > 4;
-        if (!is_doc)
-            continue;
+        size_t end = at_text(text, at, "//") ? line_end(text, at) : block_comment_end(text, at);
         // Every line of the result is shorter than its source.
         if (!out)
             out = arena_alloc(arena, (size_t)(to - from) + 1);
-        if (is_line)
-            add_doc_line(out, &len, without_one_space(str_from_index(comment, 3)), first);
-        else
-            add_doc_block(out, &len, str_sub(comment, 3, comment.len - 5), first);
-        first = false;
+        add_lines(out, &len, comment_text(str_sub(text, at, end - at)));
+        at = end;
     }
-    return out ? str_of(out, len) : STR_EMPTY;
+    if (!out)
+        return STR_EMPTY;
+    len = without_margin(out, len);
+    while (len > 0 && out[len - 1] == '\n')
+        len--;
+    return str_of(out, len);
 }

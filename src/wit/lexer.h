@@ -47,7 +47,8 @@ _must_use_ int wit_source_check(const struct wit_source *source, struct error *e
 _must_use_ int wit_lex(const struct wit_source *source, uint32_t offset, struct wit_token *out,
                        struct error *err);
 
-// Text of the doc comments (`///` and `/** */`) between the two offsets, lines joined by '\n'.
+// Text of the comments between the two offsets, lines joined by '\n'. Comments that are no doc
+// comments count, as they do in the usual tools.
 struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
                     struct arena *arena);
 

@@ -6,6 +6,7 @@
 #include <errno.h>
 
 #include "wit/toposort.h"
+#include "wit/version.h"
 
 static int add_edge(struct wit_resolve *resolve, struct decl *from, const struct ast_path *path,
                     enum ast_decl_kind kind, struct error *err)
@@ -122,7 +123,14 @@ static int compare_packages(const void *a, const void *b)
 {
     const struct package *left = *(struct package *const *)a;
     const struct package *right = *(struct package *const *)b;
-    return str_cmp(left->id, right->id);
+    int order = str_cmp(left->pub.ns, right->pub.ns);
+    if (order == 0)
+        order = str_cmp(left->pub.name, right->pub.name);
+    if (order == 0 && (left->pub.version.len == 0 || right->pub.version.len == 0))
+        order = (left->pub.version.len > 0) - (right->pub.version.len > 0);
+    else if (order == 0)
+        order = wit_version_compare(left->pub.version, right->pub.version);
+    return order != 0 ? order : str_cmp(left->id, right->id);
 }
 
 // By name, each behind those it refers to. The root package comes last, as the usual tools number
