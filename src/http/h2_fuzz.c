@@ -112,10 +112,10 @@ static void act(uint8_t what)
         http_exchange_abort(exchange, 500);
         break;
     case 1:
-        (void)http_exchange_finish(exchange, &field, 1);
+        (void)!http_exchange_finish(exchange, &field, 1);
         break;
     case 2:
-        (void)http_exchange_finish(exchange, NULL, 0);
+        (void)!http_exchange_finish(exchange, NULL, 0);
         break;
     case 3:
         (void)http_exchange_inform(exchange, 103, &field, 1);
