@@ -39,6 +39,7 @@ struct wit_binary {
     // The other packages that it refers to, as far as it does.
     const struct wit_package *const *others;
     size_t other_count;
+    struct arena *arena; // of all this
 };
 
 // A WIT package.

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 
+#include "component/wit_docs.h"
 #include "component/world_builder.h"
 
 // Layout of the custom section "wit-component-encoding": a version and the encoding of strings.
@@ -173,8 +174,48 @@ static void decoder_done(struct wit_decoder *w, struct built_package *main, stru
         out->package = builder_public(main);
         out->others = builder_packages(&w->b, main, &out->other_count);
     }
+    out->arena = arena;
     builder_done(&w->b);
     *arena = w->plan.arena;
+}
+
+// Calls `visit` with each custom section at the top of a module or component.
+static int each_custom_section(struct reader *r,
+                               int (*visit)(struct reader *r, struct str name, struct str content,
+                                            void *data),
+                               void *data)
+{
+    (void)reader_bytes(r, 8);
+    while (!reader_at_end(r)) {
+        uint8_t id = reader_u8(r);
+        size_t end = reader_enter(r, "section");
+        if (id != 0) {
+            (void)reader_bytes(r, reader_left(r));
+        } else {
+            struct str name = reader_name(r);
+            struct str content = reader_bytes(r, reader_left(r));
+            if (!reader_failed(r) && visit(r, name, content, data) < 0 && r->rc == 0)
+                r->rc = -EINVAL;
+        }
+        reader_leave(r, end, "section");
+    }
+    return r->rc;
+}
+
+static int visit_docs(struct reader *r, struct str name, struct str content, void *data)
+{
+    const struct wit_binary *out = data;
+    if (!str_eq(name, STR(WIT_DOCS_SECTION)))
+        return 0;
+    return r->rc = wit_docs_apply(content, out->package, out->arena, r->err);
+}
+
+// Comments and gates.
+static int decode_docs(struct str bytes, struct wit_binary *out, struct error *err)
+{
+    struct reader r;
+    reader_init(&r, bytes, 0, "component", err);
+    return each_custom_section(&r, visit_docs, out);
 }
 
 int wit_binary_decode(struct str bytes, struct arena *arena, struct wit_binary *out,
@@ -188,7 +229,7 @@ int wit_binary_decode(struct str bytes, struct arena *arena, struct wit_binary *
     if (rc == 0)
         builder_unify(&w.b);
     decoder_done(&w, main, arena, out);
-    return rc;
+    return rc < 0 ? rc : decode_docs(bytes, out, err);
 }
 
 enum wit_binary_kind wit_binary_kind(struct str bytes)
@@ -216,29 +257,6 @@ struct module_decoder {
     bool has_strings;
     uint8_t strings;
 };
-
-// Calls `visit` with each custom section at the top of a module or component.
-static int each_custom_section(struct reader *r,
-                               int (*visit)(struct reader *r, struct str name, struct str content,
-                                            void *data),
-                               void *data)
-{
-    (void)reader_bytes(r, 8);
-    while (!reader_at_end(r)) {
-        uint8_t id = reader_u8(r);
-        size_t end = reader_enter(r, "section");
-        if (id != 0) {
-            (void)reader_bytes(r, reader_left(r));
-        } else {
-            struct str name = reader_name(r);
-            struct str content = reader_bytes(r, reader_left(r));
-            if (!reader_failed(r) && visit(r, name, content, data) < 0 && r->rc == 0)
-                r->rc = -EINVAL;
-        }
-        reader_leave(r, end, "section");
-    }
-    return r->rc;
-}
 
 static int visit_encoding(struct reader *r, struct str name, struct str content, void *data)
 {

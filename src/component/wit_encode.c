@@ -2,8 +2,10 @@
 // WIT packages to their binary form (WIT.md "Package Format").
 #include "component/encode_wit.h"
 #include "component/wit_binary.h"
+#include "component/wit_docs.h"
 
 #include "base/vec.h"
+#include "component/plan.h"
 
 // An interface on the way to one that uses it.
 struct step {
@@ -110,8 +112,13 @@ int wit_binary_encode(const struct wit_package *package, struct buf *out, struct
         rc = encode_interface(&root, package->interfaces[i], err);
     for (uint32_t i = 0; i < package->world_count && rc == 0; i++)
         rc = encode_world(&root, package->worlds[i], err);
+    BUF(docs, COMPONENT_BYTES_MAX);
     if (rc == 0)
+        rc = wit_docs_encode(package, &docs, err);
+    if (rc == 0) {
+        encode_custom_section(&root, STR(WIT_DOCS_SECTION), buf_str(&docs));
         rc = encoder_finish(&root, out, err);
+    }
     encoder_done(&root);
     return rc;
 }

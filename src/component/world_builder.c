@@ -11,6 +11,7 @@ struct built_package {
     struct wit_package pub;
     VEC(struct built_interface *) interfaces;
     VEC(const struct wit_world *) worlds;
+    bool is_sorted;
 };
 
 void builder_init(struct world_builder *b, struct arena *arena)
@@ -88,16 +89,14 @@ static const struct {
     {STR_INIT("[constructor]"), WIT_FUNC_CONSTRUCTOR},
 };
 
-static const struct wit_typedef *resource_named(const struct built_interface *interface,
-                                                struct str name)
+static const struct wit_typedef *resource_named(const struct map *types, struct str name)
 {
-    const struct wit_typedef *type = interface ? map_get(&interface->names, name) : NULL;
+    const struct wit_typedef *type = map_get(types, name);
     return type && type->resource ? type : NULL;
 }
 
 static const struct wit_func *make_func(struct world_builder *b, struct str symbol,
-                                        const struct func_type *type,
-                                        const struct built_interface *interface)
+                                        const struct func_type *type, const struct map *types)
 {
     struct wit_func *func = arena_new(b->arena, struct wit_func);
     *func = (struct wit_func){.name = symbol, .symbol = symbol, .docs = STR_EMPTY, .type = *type};
@@ -110,7 +109,7 @@ static const struct wit_func *make_func(struct world_builder *b, struct str symb
         bool has_name =
             str_cut(str_from_index(symbol, func_kinds[i].prefix.len), '.', &resource, &name);
         func->name = has_name ? name : resource;
-        func->resource = resource_named(interface, resource);
+        func->resource = resource_named(types, resource);
     }
     return func;
 }
@@ -172,7 +171,7 @@ const struct wit_interface *builder_interface(struct world_builder *b, struct st
         const struct export_entry *entry = &exports->items[i];
         if (entry->entity.sort == SORT_FUNC)
             funcs[interface->func_count++] =
-                make_func(b, entry->name, entry->entity.func->type, built);
+                make_func(b, entry->name, entry->entity.func->type, &built->names);
     }
     return interface;
 }
@@ -191,7 +190,7 @@ static const struct wit_typedef *world_typedef(const struct type_entity *type)
 
 // False for what WIT has no word for: modules, components, exported types.
 static bool make_item(struct world_builder *b, const struct export_entry *entry, bool is_import,
-                      struct wit_world_item *out)
+                      struct map *types, struct wit_world_item *out)
 {
     *out = (struct wit_world_item){.name = entry->name, .docs = STR_EMPTY};
     if (entry->entity.sort == SORT_INSTANCE) {
@@ -199,10 +198,11 @@ static bool make_item(struct world_builder *b, const struct export_entry *entry,
         out->interface = builder_interface(b, entry->name, &entry->entity.instance->exports);
     } else if (entry->entity.sort == SORT_FUNC) {
         out->kind = WIT_ITEM_FUNC;
-        out->func = make_func(b, entry->name, entry->entity.func->type, NULL);
+        out->func = make_func(b, entry->name, entry->entity.func->type, types);
     } else if (is_import && entry->entity.sort == SORT_TYPE && entry->entity.type->def) {
         out->kind = WIT_ITEM_TYPE;
         out->type = world_typedef(entry->entity.type);
+        (void)map_put(types, out->type->name, (void *)out->type);
     } else {
         return false;
     }
@@ -210,12 +210,12 @@ static bool make_item(struct world_builder *b, const struct export_entry *entry,
 }
 
 static struct wit_world_item *make_items(struct world_builder *b, const struct export_list *list,
-                                         bool is_import, uint32_t *count)
+                                         bool is_import, struct map *types, uint32_t *count)
 {
     struct wit_world_item *items = arena_new_array(b->arena, struct wit_world_item, list->len);
     uint32_t made = 0;
     for (uint32_t i = 0; i < list->len; i++)
-        if (make_item(b, &list->items[i], is_import, &items[made]))
+        if (make_item(b, &list->items[i], is_import, types, &items[made]))
             made++;
     *count = made;
     return items;
@@ -225,8 +225,10 @@ struct built_world *builder_world(struct world_builder *b, struct str name, cons
 {
     struct built_world *world = arena_new(b->arena, struct built_world);
     world->pub = (struct wit_world){.name = name, .docs = STR_EMPTY};
-    world->imports = make_items(b, &scope->imports, true, &world->pub.import_count);
-    world->exports = make_items(b, &scope->exports, false, &world->pub.export_count);
+    struct map types = {0};
+    world->imports = make_items(b, &scope->imports, true, &types, &world->pub.import_count);
+    world->exports = make_items(b, &scope->exports, false, &types, &world->pub.export_count);
+    map_done(&types);
     world->pub.imports = world->imports;
     world->pub.exports = world->exports;
     *vec_push(&b->worlds) = world;
@@ -347,16 +349,60 @@ const struct wit_package *builder_public(const struct built_package *package)
     return &package->pub;
 }
 
+// A package on the way to one that uses it.
+struct package_step {
+    struct built_package *package;
+    size_t interface;
+    uint32_t type;
+};
+
+// The package of the next type that is used, or NULL at the end.
+static struct built_package *next_used(struct package_step *step)
+{
+    while (step->interface < step->package->interfaces.len) {
+        const struct built_interface *interface = step->package->interfaces.items[step->interface];
+        if (step->type == interface->pub.type_count) {
+            step->interface++;
+            step->type = 0;
+            continue;
+        }
+        const struct wit_typedef *from = interface->types[step->type++]->alias_of;
+        if (from && from->interface && from->interface->package)
+            return container_of(from->interface->package, struct built_package, pub);
+    }
+    return NULL;
+}
+
+// Puts a package behind those it uses types of.
+static size_t sort_package(struct built_package *first, const struct wit_package **out, size_t made)
+{
+    VEC(struct package_step) stack = {0};
+    if (!first->is_sorted)
+        *vec_push(&stack) = (struct package_step){.package = first};
+    first->is_sorted = true;
+    while (stack.len > 0) {
+        struct built_package *used = next_used(&stack.items[stack.len - 1]);
+        if (!used) {
+            out[made++] = &stack.items[--stack.len].package->pub;
+        } else if (!used->is_sorted) {
+            used->is_sorted = true;
+            *vec_push(&stack) = (struct package_step){.package = used};
+        }
+    }
+    vec_done(&stack);
+    return made;
+}
+
 const struct wit_package *const *builder_packages(const struct world_builder *b,
-                                                  const struct built_package *without,
-                                                  size_t *count)
+                                                  struct built_package *without, size_t *count)
 {
     const struct wit_package **out =
         arena_new_array(b->arena, const struct wit_package *, b->order.len);
     size_t made = 0;
+    if (without)
+        without->is_sorted = true;
     for (size_t i = 0; i < b->order.len; i++)
-        if (b->order.items[i] != without)
-            out[made++] = &b->order.items[i]->pub;
+        made = sort_package(b->order.items[i], out, made);
     *count = made;
     return out;
 }

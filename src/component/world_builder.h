@@ -47,10 +47,10 @@ void builder_unify(struct world_builder *b);
 // Fills the packages' lists.
 void builder_publish(struct world_builder *b);
 const struct wit_package *builder_public(const struct built_package *package);
-// After builder_publish(): the packages but `without` (may be NULL), in the arena.
+// After builder_publish(), once: the packages but `without` (may be NULL), each behind those it
+// uses types of, in the arena.
 const struct wit_package *const *builder_packages(const struct world_builder *b,
-                                                  const struct built_package *without,
-                                                  size_t *count);
+                                                  struct built_package *without, size_t *count);
 // Lists these interfaces first, in this order.
 void builder_order_interfaces(struct world_builder *b, struct built_package *package,
                               const struct str *ids, size_t count);
