@@ -55,6 +55,7 @@ struct http_host {
     struct https *https; // on the first worker's loop; NULL: plain HTTP
     struct http_access_log *access_log;
     bool proxy_protocol;
+    bool request_ids;
     bool proxy_failure_logged; // atomic
 };
 
@@ -211,6 +212,7 @@ static int open_server(struct worker *worker, const char *address, struct error 
         .address = address,
         .tls = tls,
         .proxy_protocol = worker->host->proxy_protocol,
+        .request_ids = worker->host->request_ids,
         .access_log = worker->host->access_log,
         .on_request = on_request,
         .on_tls_failure = on_tls_failure,
@@ -341,6 +343,7 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->drain_ms = options->drain_ms ? options->drain_ms : HTTP_HOST_DRAIN_MS_DEFAULT;
     host->workers = mem_zalloc(count * sizeof(*host->workers));
     host->proxy_protocol = options->proxy_protocol;
+    host->request_ids = options->request_ids;
     int rc = check_address(options->address, err);
     if (rc == 0 && options->access_log)
         rc = http_access_log_open(options->access_log,

@@ -16,6 +16,7 @@ struct http_host_options {
     // connections while running ones keep theirs.
     struct https_files tls;
     bool proxy_protocol;           // connections begin with a header of the PROXY protocol
+    bool request_ids;              // requests get a traceparent and an x-request-id
     const char *access_log;        // a file, "-" for standard output; NULL: none
     const char *access_log_format; // of http/access_format.h; NULL: "common"
     uint64_t drain_ms; // how long requests may go on after http_host_stop(); 0: the default

@@ -124,6 +124,10 @@ static void start_exchange(struct connection *connection)
         .version_major = 1,
         .version_minor = head->version_minor,
     };
+    if (server->options.request_ids)
+        exchange->request.field_count =
+            trace_context_complete(&exchange->trace, connection->fields,
+                                   connection->parser.field_count, server->options.fields_max);
     init_body(connection, head);
     if (exchange->body.remaining > server->options.body_bytes_max) {
         refuse(connection, 413, "request body too large");

@@ -270,6 +270,10 @@ void h2_head_conclude(struct h2_stream *stream, bool has_body)
     struct h2_head *head = &stream->head;
     if (!head->fault)
         head->fault = conclude(stream, head);
+    const struct http_server_options *options = &stream->h2->connection->server->options;
+    if (options->request_ids && !head->fault)
+        head->field_count = (uint32_t)trace_context_complete(
+            &stream->exchange.trace, head->fields, head->field_count, options->fields_max);
     int64_t length = has_body && !head->has_content_length ? -1 : head->content_length;
     stream->exchange.request = (struct http_request){
         .method = head->method,

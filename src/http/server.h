@@ -24,6 +24,7 @@ struct http_server_options {
     // Each connection begins with a header of the PROXY protocol, version 2; others are closed.
     // Only for listeners that none but the proxy can reach.
     bool proxy_protocol;
+    bool request_ids; // requests get a traceparent and an x-request-id where they lack them
     struct http_access_log *access_log; // NULL: none; outlives the server
     // HTTPS; NULL: plain HTTP. The server takes a reference.
     struct tls_context *tls;

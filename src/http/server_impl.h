@@ -5,6 +5,7 @@
 #include "http/chunked.h"
 #include "http/encoder.h"
 #include "http/server.h"
+#include "http/trace_context.h"
 #include "net/stream.h"
 
 #define NS_PER_MS 1000000ull
@@ -136,6 +137,7 @@ struct http_exchange {
     const struct exchange_ops *ops;
     struct connection *connection;
     struct timespec started; // set when there is an access log
+    struct trace_context trace;
     struct http_request request;
     struct http_exchange_events events;
     void *user;

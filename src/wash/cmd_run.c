@@ -15,6 +15,7 @@ struct run_options {
     const char *tls_key_path;
     const char *tls_ca_path;
     bool proxy_protocol;
+    bool request_ids;
     const char *access_log;
     const char *access_log_format;
     struct text_list env;
@@ -62,6 +63,10 @@ static const struct option options[] = {
      "connections begin with a header of the PROXY protocol,\n"
      "version 2; only where none but the proxy can connect",
      FIELD(proxy_protocol)},
+    {"request-ids", 0, OPTION_FLAG, NULL,
+     "give requests a traceparent and an x-request-id where they\n"
+     "lack valid ones",
+     FIELD(request_ids)},
     {"timeout", 0, OPTION_DURATION, "TIME",
      "wall time of one request or command\n"
      "(default 600s for requests, none for commands)",
@@ -207,6 +212,7 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
         .workers = (uint32_t)MIN(run->workers, (uint64_t)HTTP_HOST_WORKERS_MAX),
         .tls = {run->tls_cert_path, run->tls_key_path, run->tls_ca_path},
         .proxy_protocol = run->proxy_protocol,
+        .request_ids = run->request_ids,
         .access_log = run->access_log,
         .access_log_format = run->access_log_format,
     };

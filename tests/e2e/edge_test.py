@@ -63,6 +63,26 @@ def test_json_log():
         assert 0 < entry["duration_us"] < 60_000_000, entry
 
 
+def test_requests_get_ids():
+    log = Log()
+    parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+    with Server(guest("p2-echo"), "--request-ids", "--access-log", log.path, "--access-log-format", "json") as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        for args in [[], ["-H", "x-request-id: mine", "-H", "traceparent: " + parent], ["-H", "traceparent: broken"]]:
+            for version in ["--http1.1", "--http2-prior-knowledge"]:
+                subprocess.run(["curl", "-sS", version, "-d", "body", *args, url], check=True, capture_output=True)
+        # Trailers behind added fields.
+        contains(server.raw(b"POST / HTTP/1.1\r\nhost: x\r\nte: trailers\r\ntransfer-encoding: chunked\r\n"
+                            b"connection: close\r\n\r\n3\r\nabc\r\n0\r\nx-t: 1\r\n\r\n"), b"0\r\nx-t: 1\r\n")
+        entries = [json.loads(line) for line in log.lines(7)]
+        for entry in entries[:2] + entries[4:]:
+            assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-00", entry["traceparent"]), entry
+            assert re.fullmatch("[0-9a-f]{32}", entry["request_id"]), entry
+        for entry in entries[2:4]:
+            equal((entry["request_id"], entry["traceparent"]), ("mine", parent))
+        equal(len({entry["request_id"] for entry in entries}), 6)
+
+
 def test_cut_answers_are_told():
     log = Log()
     with Server(guest("p2-rogue"), "--access-log", log.path, "--access-log-format", "%U %>s %X") as server:
