@@ -12,14 +12,14 @@
 // Streams that end by RST_STREAM, sent or provoked, before their response was complete
 // (CVE-2023-44487, CVE-2025-8671): so many at once, so many a second; more:
 // GOAWAY(ENHANCE_YOUR_CALM).
-#define H2_RESETS_BURST      200u
-#define H2_RESETS_PER_SECOND 20u
+#define H2_RESETS_BURST      500u
+#define H2_RESETS_PER_SECOND 50u
 // Frames that carry nothing: PING, SETTINGS, PRIORITY, WINDOW_UPDATE, unknown types, empty DATA. A
 // frame with a head or a body, either way, allows H2_IDLE_FRAMES_PER_FRAME of them; more:
 // GOAWAY(ENHANCE_YOUR_CALM).
 #define H2_IDLE_FRAMES_BURST      1000u
 #define H2_IDLE_FRAMES_PER_SECOND 100u
-#define H2_IDLE_FRAMES_PER_FRAME  4u
+#define H2_IDLE_FRAMES_PER_FRAME  10u
 // Bytes of a body per stream that wait for the peer's window; the write budget ends there.
 #define H2_STREAM_OUTPUT_BYTES_MAX(server) ((size_t)(server)->options.output_bytes_max)
 // What one connection receives before others have their turn, in buffers full.
