@@ -307,9 +307,14 @@ struct h2_client *h2_client_open(struct loop *loop, const char *address,
     client->wire = BUF_INIT((size_t)512 << 20);
     client->fd = h2_connect(address);
     client->session = new_session(client, options && options->manual_window);
-    nghttp2_settings_entry entry = {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
-                                    options && options->window ? options->window : 65535};
-    CHECK_INT(nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, &entry, 1), 0);
+    const nghttp2_settings_entry entries[] = {
+        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE,
+         options && options->window ? options->window : 65535},
+        {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, options && options->urgencies},
+    };
+    CHECK_INT(
+        nghttp2_submit_settings(client->session, NGHTTP2_FLAG_NONE, entries, ARRAY_LEN(entries)),
+        0);
     h2_client_run(client);
     return client;
 }

@@ -48,6 +48,7 @@ struct h2_client {
 struct h2_client_options {
     bool manual_window; // bytes count as consumed only by nghttp2_session_consume()
     uint32_t window;    // 0: nghttp2's own
+    bool urgencies;     // RFC 9218 instead of RFC 7540's weights
 };
 
 struct h2_client *h2_client_open(struct loop *loop, const char *address,

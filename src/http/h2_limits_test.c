@@ -129,6 +129,21 @@ TEST(h2_limits_the_number_of_fields)
     close_server(&f);
 }
 
+TEST(h2_limits_the_number_of_trailers)
+{
+    struct fixture f = open_with((struct http_server_options){.fields_max = 3});
+    for (int i = 2; i <= 3; i++) {
+        int32_t id = h2_client_begin(f.client, "POST", "/", "a: 1");
+        h2_client_run(f.client);
+        h2_client_frame(f.client, NGHTTP2_HEADERS, 5, id,
+                        str_of("\0\1b\0\0\1c\0\0\1d\0", (size_t)i * 4));
+        h2_client_run(f.client);
+        CHECK_INT(body_error, i == 2 ? 0 : -EPROTO);
+        CHECK_INT(h2_client_reply(f.client, id)->status, i == 2 ? 200 : 400);
+    }
+    close_server(&f);
+}
+
 TEST(h2_limits_the_size_of_heads)
 {
     struct fixture f = open_server();

@@ -693,14 +693,15 @@ TEST(h2_resets_a_stream_that_nobody_hears)
     close_server(&f);
 }
 
-TEST(h2_gives_each_stream_its_turn)
+// Four bodies over a connection whose window lets 65,535 bytes through at a time.
+static void check_turns(bool urgencies)
 {
-    struct h2_client_options manual = {.manual_window = true, .window = 10 * MIB};
+    struct h2_client_options manual = {
+        .manual_window = true, .window = 10 * MIB, .urgencies = urgencies};
     struct fixture f = open_with((struct http_server_options){0}, &manual);
     int32_t ids[4];
     for (size_t i = 0; i < ARRAY_LEN(ids); i++)
         ids[i] = h2_client_send(f.client, "GET", "/push", "", NULL);
-    // The connection's window lets 65,535 bytes through at a time.
     size_t seen_bytes = 0;
     for (int round = 0; round < 40; round++) {
         h2_client_run(f.client);
@@ -716,6 +717,33 @@ TEST(h2_gives_each_stream_its_turn)
         seen_bytes = all;
     }
     CHECK(seen_bytes > MIB);
+    close_server(&f);
+}
+
+TEST(h2_gives_each_stream_its_turn)
+{
+    check_turns(false);
+    check_turns(true);
+}
+
+TEST(h2_serves_the_urgent_first)
+{
+    struct h2_client_options manual = {
+        .manual_window = true, .window = 10 * MIB, .urgencies = true};
+    struct fixture f = open_with((struct http_server_options){0}, &manual);
+    int32_t later = h2_client_send(f.client, "GET", "/push", "priority: i, u=6", NULL);
+    int32_t first = h2_client_send(f.client, "GET", "/push", "priority: u=1", NULL);
+    size_t seen_bytes = 0;
+    while (!h2_client_reply(f.client, first)->ended) {
+        h2_client_run(f.client);
+        size_t all =
+            h2_client_reply(f.client, later)->body.len + h2_client_reply(f.client, first)->body.len;
+        CHECK(all > seen_bytes);
+        CHECK_INT(nghttp2_session_consume_connection(f.client->session, all - seen_bytes), 0);
+        seen_bytes = all;
+    }
+    // The first window's bytes went before the second request was there.
+    CHECK(h2_client_reply(f.client, later)->body.len <= 2 * 65535);
     close_server(&f);
 }
 
