@@ -40,7 +40,7 @@
 
   (core module $libc
     (memory (export "memory") 160)
-    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 4194304)))
+    (func (export "realloc") (param i32 i32 i32 i32) (result i32) (i32.const 7340032)))
   (core instance $libc (instantiate $libc))
   (alias core export $libc "memory" (core memory $memory))
   (alias core export $libc "realloc" (core func $realloc))

@@ -81,18 +81,40 @@ __attribute__((cold)) static int trap_ill_formed(struct canon_call *call, const 
                       text->form == TEXT_UTF16 ? "UTF-16" : "UTF-8", pos, text->units);
 }
 
-// How many units from `pos` on are ASCII, by eights; most text is.
+// Most text is ASCII: runs of it are handled by blocks, in vectors that every target has or
+// imitates.
+#define BLOCK_UNITS 16u
+typedef uint8_t narrow_block __attribute__((vector_size(BLOCK_UNITS)));
+typedef uint16_t wide_block __attribute__((vector_size(BLOCK_UNITS * 2)));
+
+// No byte of the block has a bit of `mask`, which repeats for each unit.
+static inline bool is_clear(const uint8_t *block, size_t bytes, uint64_t mask)
+{
+    uint64_t seen = 0, word;
+    for (size_t i = 0; i < bytes; i += sizeof(word)) {
+        memcpy(&word, block + i, sizeof(word));
+        seen |= word;
+    }
+    return !(seen & mask);
+}
+
+#define MASK_NOT_ASCII8   UINT64_C(0x8080808080808080)
+#define MASK_NOT_ASCII16  UINT64_C(0xff80ff80ff80ff80)
+#define MASK_NOT_LATIN116 UINT64_C(0xff00ff00ff00ff00)
+
+// How many units from `pos` on are ASCII, counted by blocks.
 static inline size_t ascii_run(const struct text *text, size_t pos)
 {
-    size_t at = pos;
-    uint64_t word;
-    if (text->form == TEXT_UTF16)
-        return 0;
-    for (; at + sizeof(word) <= text->units; at += sizeof(word)) {
-        memcpy(&word, text->data + at, sizeof(word));
-        if (word & UINT64_C(0x8080808080808080))
-            break;
-    }
+    size_t unit = text->form == TEXT_UTF16 ? 2 : 1, at = pos;
+    uint64_t mask = unit == 2 ? MASK_NOT_ASCII16 : MASK_NOT_ASCII8;
+    while (at + 4 * BLOCK_UNITS <= text->units &&
+           is_clear(text->data + at * unit, 4 * BLOCK_UNITS, mask) &&
+           (unit == 1 || is_clear(text->data + at * 2 + 4 * BLOCK_UNITS, 4 * BLOCK_UNITS, mask)))
+        at += 4 * BLOCK_UNITS;
+    while (at + BLOCK_UNITS / 2 <= text->units &&
+           is_clear(text->data + at * unit, BLOCK_UNITS / 2, mask) &&
+           (unit == 1 || is_clear(text->data + at * 2 + BLOCK_UNITS / 2, BLOCK_UNITS / 2, mask)))
+        at += BLOCK_UNITS / 2;
     return at - pos;
 }
 
@@ -141,6 +163,52 @@ static uint8_t *put_char(uint8_t *out, enum text_form form, uint32_t c)
     return out + 1;
 }
 
+// The runs return how many units they wrote; what is left has another character in its next block.
+static size_t widen_run(const struct text *text, size_t pos, uint8_t *out)
+{
+    uint64_t mask = text->form == TEXT_LATIN1 ? 0 : MASK_NOT_ASCII8;
+    size_t at = pos;
+    for (; at + BLOCK_UNITS <= text->units; at += BLOCK_UNITS) {
+        narrow_block narrow;
+        memcpy(&narrow, text->data + at, sizeof(narrow));
+        if (!is_clear(text->data + at, BLOCK_UNITS, mask))
+            break;
+        wide_block wide = __builtin_convertvector(narrow, wide_block);
+        memcpy(out + (at - pos) * 2, &wide, sizeof(wide));
+    }
+    return at - pos;
+}
+
+static size_t narrow_run(const struct text *text, size_t pos, enum text_form form, uint8_t *out)
+{
+    uint64_t mask = form == TEXT_LATIN1 ? MASK_NOT_LATIN116 : MASK_NOT_ASCII16;
+    size_t at = pos;
+    for (; at + BLOCK_UNITS <= text->units; at += BLOCK_UNITS) {
+        wide_block wide;
+        memcpy(&wide, text->data + at * 2, sizeof(wide));
+        if (!is_clear(text->data + at * 2, BLOCK_UNITS * 2, mask))
+            break;
+        narrow_block narrow = __builtin_convertvector(wide, narrow_block);
+        memcpy(out + (at - pos), &narrow, sizeof(narrow));
+    }
+    return at - pos;
+}
+
+static size_t copy_run(const struct text *text, size_t pos, uint8_t *out)
+{
+    size_t run = ascii_run(text, pos);
+    memcpy(out, text->data + pos, run);
+    return run;
+}
+
+static inline size_t encode_run(const struct text *text, size_t pos, enum text_form form,
+                                uint8_t *out)
+{
+    if (text->form == TEXT_UTF16)
+        return narrow_run(text, pos, form, out);
+    return form == TEXT_UTF16 ? widen_run(text, pos, out) : copy_run(text, pos, out);
+}
+
 void text_encode(const struct text *text, enum text_form form, uint8_t *out)
 {
     if (text->form == form) {
@@ -148,10 +216,16 @@ void text_encode(const struct text *text, enum text_form form, uint8_t *out)
         return;
     }
     for (size_t pos = 0; pos < text->units;) {
-        int32_t c = next_char(text, &pos);
-        if (c < 0) // memory changed under us, which the ABI rules out: keep to the measured room
-            return;
-        out = put_char(out, form, (uint32_t)c);
+        size_t run = encode_run(text, pos, form, out);
+        out += form == TEXT_UTF16 ? run * 2 : run;
+        pos += run;
+        // Then a block by characters, as another kind of text seldom changes back at once.
+        for (size_t end = MIN(pos + BLOCK_UNITS, text->units); pos < end;) {
+            int32_t c = next_char(text, &pos);
+            if (c < 0) // memory changed under us, which the ABI rules out
+                return;
+            out = put_char(out, form, (uint32_t)c);
+        }
     }
 }
 
