@@ -262,13 +262,23 @@ static uint32_t own_memories(const struct core_merge *merge)
     return count;
 }
 
+// A count of data segments that is wrong would let bodies name the other part's.
+static bool data_counts_agree(const struct core_module *module)
+{
+    return module->sections[CORE_SECTION_DATA_COUNT].len == 0 ||
+           section_count(module, CORE_SECTION_DATA_COUNT) ==
+               section_count(module, CORE_SECTION_DATA);
+}
+
 bool core_merge_prepare(struct core_merge *merge, struct arena *arena)
 {
     struct numbering n = {.merge = merge};
     list_imports(&n, CORE_PART_MAIN, arena);
     list_imports(&n, CORE_PART_ADAPTER, arena);
     number_spaces(&n);
-    return own_memories(merge) <= 1 && number_imports(&n, CORE_PART_MAIN, arena) &&
+    return data_counts_agree(merge->parts[CORE_PART_MAIN]) &&
+           data_counts_agree(merge->parts[CORE_PART_ADAPTER]) && own_memories(merge) <= 1 &&
+           number_imports(&n, CORE_PART_MAIN, arena) &&
            number_imports(&n, CORE_PART_ADAPTER, arena);
 }
 

@@ -63,8 +63,9 @@ _must_use_ bool core_merge_bind(const struct core_module *from, uint32_t import,
                                 enum core_part part, const struct core_module *to, struct str name,
                                 struct core_binding *out);
 
-// Numbers everything, in `arena`. False when the two cannot be merged: more than one memory, an
-// import that is no function and has no binding in a part, or that is bound to itself.
+// Numbers everything, in `arena`. False when the two cannot be merged: more than one memory, a
+// wrong count of data segments, an import that is no function and has no binding in a part, or one
+// that is bound to itself.
 _must_use_ bool core_merge_prepare(struct core_merge *merge, struct arena *arena);
 
 // The outline of the merged module, without bytes.

@@ -152,7 +152,7 @@ TEST(what_could_be_told_apart_stays_apart)
 {
     static const char *const names[] = {
         "two-memories",  "writes-memory", "segment-outside", "both-start",
-        "adapter-twice", "main-twice",    "imported-table",
+        "adapter-twice", "main-twice",    "imported-table",  "start-with-parameter",
     };
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         char name[64];
@@ -228,6 +228,40 @@ TEST(every_form_of_section_and_instruction_is_merged)
     read_fixture("ops-merged.wasm", &golden);
     CHECK(str_eq(buf_str(&merged), buf_str(&golden)));
     parts_free(parts);
+}
+
+// One would lend the other what it lacks.
+TEST(what_is_wrong_in_a_part_stays_wrong)
+{
+    static const struct {
+        const char *what;
+        struct str main;
+        bool is_prepared;
+    } cases[] = {
+        {"one data segment counted, none there", STR_INIT("\0asm\1\0\0\0\x0c\1\1"), false},
+        {"a data segment without memory", STR_INIT("\0asm\1\0\0\0\x0b\6\1\0\x41\0\x0b\0"), true},
+        {"an element segment without table", STR_INIT("\0asm\1\0\0\0\x09\6\1\0\x41\0\x0b\0"), true},
+        {"a reference to a function that is not declared",
+         STR_INIT("\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\x0a\7\1\5\0\xd2\0\x1a\x0b"), true},
+        {"a load without memory",
+         STR_INIT("\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0"
+                  "\x0a\x0a\1\x08\0\x41\0\x28\2\0\x1a\x0b"),
+         true},
+    };
+    // A memory, a table, a data and an element segment.
+    struct str adapter = STR("\0asm\1\0\0\0\4\4\1\x70\0\1\5\3\1\0\1\x09\4\1\1\0\0\x0b\3\1\1\0");
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        ERROR(err);
+        BUF(merged, FILE_MAX);
+        struct arena arena = ARENA_INIT(SIZE_MAX);
+        struct core_module modules[] = {decode(cases[i].main, &arena), decode(adapter, &arena)};
+        struct core_merge merge = {.parts = {&modules[0], &modules[1]}};
+        bool is_prepared = core_merge_prepare(&merge, &arena);
+        if (is_prepared != cases[i].is_prepared ||
+            (is_prepared && core_merge_write(&merge, &merged, &err) >= 0))
+            test_fail(__FILE__, __LINE__, "%s: merged", cases[i].what);
+        arena_done(&arena);
+    }
 }
 
 TEST(an_import_bound_to_itself_is_refused)

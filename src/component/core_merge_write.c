@@ -24,7 +24,9 @@ struct merging {
     const struct core_merge *merge;
     struct writer *out;
     struct writer code; // contents of the code section
-    bool takes_funcs[CORE_PARTS];
+    // By function of each part: named by `ref.func` in a body, and declared outside of bodies.
+    bool *taken[CORE_PARTS];
+    bool *declared[CORE_PARTS];
     struct error *err;
 };
 
@@ -94,7 +96,11 @@ static void recode_global(struct core_recoder *c)
 static void recode_implicit_table(struct core_recoder *c, uint32_t form)
 {
     const struct core_space *tables = &c->to->externs[CORE_TABLE];
-    uint32_t table = tables->count > 0 ? core_space_at(tables, 0) : 0;
+    if (tables->count == 0) {
+        reader_fail(c->r, "there is no table");
+        return;
+    }
+    uint32_t table = core_space_at(tables, 0);
     if (table == 0) {
         core_recode_expr(c);
         return;
@@ -131,7 +137,7 @@ static void recode_element(struct core_recoder *c)
         if (form & ELEMENT_EXPRESSIONS)
             core_recode_expr(c);
         else
-            (void)core_recode_index(c, &c->to->externs[CORE_FUNC]);
+            core_recode_func_ref(c);
     }
 }
 
@@ -140,6 +146,8 @@ static void recode_data(struct core_recoder *c)
     uint32_t form = reader_u32(c->r);
     if (form == DATA_EXPLICIT)
         (void)core_recode_index(c, &c->to->externs[CORE_MEMORY]);
+    else if (form != DATA_PASSIVE)
+        core_recode_implied_memory(c);
     if (form != DATA_PASSIVE)
         core_recode_expr(c);
     (void)reader_bytes(c->r, reader_u32(c->r));
@@ -173,12 +181,12 @@ static int write_entries(struct merging *m, uint32_t part, enum core_section sec
     struct reader r;
     struct core_recoder c;
     int count = open_part(m, &r, &c, part, section, out);
+    c.taken = section == CORE_SECTION_CODE ? m->taken[part] : m->declared[part];
     for (int i = 0; i < count && !reader_failed(&r); i++)
         recode(&c);
     if (reader_failed(&r))
         return r.rc;
     core_recode_flush(&c);
-    m->takes_funcs[part] |= c.takes_funcs;
     return out->full ? -ENOBUFS : 0;
 }
 
@@ -250,6 +258,11 @@ static int write_start(struct merging *m)
     return 0;
 }
 
+static bool takes_funcs(const struct merging *m, uint32_t part)
+{
+    return memchr(m->taken[part], true, m->merge->parts[part]->func_count) != NULL;
+}
+
 static uint32_t exported_funcs(const struct core_module *module)
 {
     uint32_t count = 0;
@@ -275,7 +288,7 @@ static void write_declared(struct merging *m, uint32_t part)
 static int write_elements(struct merging *m)
 {
     uint32_t count = (uint32_t)entry_count(m, CORE_SECTION_ELEMENT) +
-                     m->takes_funcs[CORE_PART_MAIN] + m->takes_funcs[CORE_PART_ADAPTER];
+                     takes_funcs(m, CORE_PART_MAIN) + takes_funcs(m, CORE_PART_ADAPTER);
     if (count == 0)
         return 0;
     size_t opened = open_section(m, CORE_SECTION_ELEMENT);
@@ -284,7 +297,7 @@ static int write_elements(struct merging *m)
     for (uint32_t part = 0; part < CORE_PARTS && rc == 0; part++)
         rc = write_entries(m, part, CORE_SECTION_ELEMENT, recode_element, m->out);
     for (uint32_t part = 0; part < CORE_PARTS; part++)
-        if (m->takes_funcs[part])
+        if (takes_funcs(m, part))
             write_declared(m, part);
     writer_close(m->out, opened);
     return rc;
@@ -349,17 +362,56 @@ static const struct {
     {CORE_SECTION_CUSTOM, .write = write_names},
 };
 
+static void open_marks(struct merging *m)
+{
+    for (uint32_t part = 0; part < CORE_PARTS; part++) {
+        const struct core_module *module = m->merge->parts[part];
+        m->taken[part] = mem_zalloc((size_t)module->func_count + 1);
+        m->declared[part] = mem_zalloc((size_t)module->func_count + 1);
+        for (uint32_t i = 0; i < module->export_count; i++)
+            if (module->exports[i].kind == CORE_FUNC)
+                m->declared[part][module->exports[i].index] = true;
+    }
+}
+
+// What one part lacks, the other does not lend it.
+static int check_marks(struct merging *m)
+{
+    for (uint32_t part = 0; part < CORE_PARTS; part++)
+        for (uint32_t i = 0; i < m->merge->parts[part]->func_count; i++)
+            if (m->taken[part][i] && !m->declared[part][i])
+                return error_set(m->err, -EINVAL,
+                                 "core module: function %u is referred to but not declared", i);
+    return 0;
+}
+
+static void close_marks(struct merging *m)
+{
+    for (uint32_t part = 0; part < CORE_PARTS; part++) {
+        free(m->taken[part]);
+        free(m->declared[part]);
+    }
+}
+
+static int write_sections(struct merging *m)
+{
+    int rc = recode_code(m);
+    writer_bytes(m->out, STR("\0asm\1\0\0\0"));
+    for (size_t i = 0; i < ARRAY_LEN(sections) && rc == 0; i++)
+        rc = sections[i].recode ? write_section(m, sections[i].section, sections[i].recode)
+                                : sections[i].write(m);
+    return rc < 0 ? rc : check_marks(m);
+}
+
 int core_merge_write(const struct core_merge *merge, struct buf *out, struct error *err)
 {
     struct writer module;
     struct merging m = {.merge = merge, .out = &module, .err = err};
     writer_init(&module, CORE_MERGE_BYTES_MAX);
     writer_init(&m.code, CORE_MERGE_BYTES_MAX);
-    int rc = recode_code(&m);
-    writer_bytes(&module, STR("\0asm\1\0\0\0"));
-    for (size_t i = 0; i < ARRAY_LEN(sections) && rc == 0; i++)
-        rc = sections[i].recode ? write_section(&m, sections[i].section, sections[i].recode)
-                                : sections[i].write(&m);
+    open_marks(&m);
+    int rc = write_sections(&m);
+    close_marks(&m);
     writer_done(&m.code);
     if (rc == -ENOBUFS || (rc == 0 && module.full))
         rc = error_set(err, -ENOBUFS, "the merged module is larger than %zu bytes",

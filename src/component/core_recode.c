@@ -126,6 +126,17 @@ uint32_t core_recode_index(struct core_recoder *c, const struct core_space *spac
     return to;
 }
 
+void core_recode_func_ref(struct core_recoder *c)
+{
+    const struct core_space *funcs = &c->to->externs[CORE_FUNC];
+    struct reader ahead = *c->r;
+    ahead.err = NULL;
+    uint32_t func = reader_u32(&ahead);
+    (void)core_recode_index(c, funcs);
+    if (c->taken && !reader_failed(c->r))
+        c->taken[func] = true;
+}
+
 // ---- types --------------------------------------------------------------------------------------
 
 // A number that is a type index when not negative; returns it.
@@ -178,10 +189,12 @@ static void recode_val_types(struct core_recoder *c)
 
 // ---- immediates ---------------------------------------------------------------------------------
 
-// Something that means index 0 without saying so.
-static void check_implied(struct core_recoder *c, const struct core_space *space)
+void core_recode_implied_memory(struct core_recoder *c)
 {
-    if (space->count > 0 && core_space_at(space, 0) != 0)
+    const struct core_space *memories = &c->to->externs[CORE_MEMORY];
+    if (memories->count == 0)
+        reader_fail(c->r, "there is no memory");
+    else if (core_space_at(memories, 0) != 0)
         reader_fail(c->r, "an implied memory would need a name");
 }
 
@@ -194,7 +207,7 @@ static void recode_memarg(struct core_recoder *c)
     if (flags & MEMARG_HAS_MEMORY)
         (void)core_recode_index(c, memories);
     else
-        check_implied(c, memories);
+        core_recode_implied_memory(c);
     (void)reader_u64(c->r);
 }
 
@@ -311,6 +324,10 @@ static uint8_t recode_instr(struct core_recoder *c)
     const char *immediates = op >= OP_MISC ? find_prefixed(c->r, op) : plain_ops[op];
     if (!immediates) {
         reader_fail_at(c->r, at, "unknown instruction 0x%02x", op);
+        return op;
+    }
+    if (op == OP_REF_FUNC) {
+        core_recode_func_ref(c);
         return op;
     }
     for (; *immediates; immediates++)

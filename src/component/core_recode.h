@@ -40,6 +40,7 @@ struct core_recoder {
     struct reader *r;
     const struct core_renumbering *to;
     struct writer *out;
+    bool *taken;      // by function: a reference to it is made; may be NULL
     size_t copied;    // place up to which the input has been copied
     bool takes_funcs; // a body has `ref.func`
 };
@@ -51,6 +52,10 @@ void core_recode_init(struct core_recoder *c, struct reader *r, const struct cor
 void core_recode_flush(struct core_recoder *c);
 // An index; returns the new one.
 uint32_t core_recode_index(struct core_recoder *c, const struct core_space *space);
+// Index of a function that is referred to.
+void core_recode_func_ref(struct core_recoder *c);
+// Where memory 0 is meant but not named: refused when there is none, or when it has another number.
+void core_recode_implied_memory(struct core_recoder *c);
 void core_recode_val_type(struct core_recoder *c);
 // A constant expression with its `end`.
 void core_recode_expr(struct core_recoder *c);

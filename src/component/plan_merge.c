@@ -12,6 +12,7 @@ static const char *const part_names[CORE_PARTS] = {"main:", "adapter:"};
 // Two steps that may become one.
 struct pair {
     struct plan *plan;
+    struct arena scratch; // keys
     struct core_merge *merge;
     struct plan_step *steps[CORE_PARTS];
     VEC(struct core_merge_import) imports;
@@ -63,9 +64,13 @@ static bool is_mergeable(const struct plan *plan, const struct plan_step *step)
 static bool starts_in_order(const struct plan *plan, const struct plan_step *main,
                             const struct plan_step *adapter)
 {
-    if (!plan->modules[adapter->module].core->has_start)
+    const struct core_module *module = plan->modules[adapter->module].core;
+    if (!module->has_start)
         return true;
-    if (plan->modules[main->module].core->has_start)
+    // A call takes its type for granted, where a start function would be checked.
+    const struct core_func_type *type = module->funcs[module->start];
+    if (plan->modules[main->module].core->has_start || type->params.len > 0 ||
+        type->results.len > 0)
         return false;
     for (const struct plan_step *step = main + 1; step < adapter; step++)
         if (step->kind != STEP_INSTANTIATE || !step->is_lazy)
@@ -114,8 +119,8 @@ static bool keep_import(struct pair *pair, enum core_part part, uint32_t index,
     const struct core_ref *ref = &pair->steps[part]->args[index];
     if (import->kind != CORE_FUNC)
         return false;
-    struct arena *arena = &pair->plan->arena;
-    struct str key = arena_printf(arena, "%d %u %.*s", ref->kind, ref->index, STR_ARG(ref->name));
+    struct str key =
+        arena_printf(&pair->scratch, "%d %u %.*s", ref->kind, ref->index, STR_ARG(ref->name));
     uintptr_t slot = (uintptr_t)map_get(&pair->slots, key);
     if (slot == 0) {
         *vec_push(&pair->imports) =
@@ -303,6 +308,7 @@ static bool merge_steps(struct plan *plan, struct plan_step *main, struct plan_s
 {
     struct pair pair = {
         .plan = plan,
+        .scratch = ARENA_INIT(SIZE_MAX),
         .merge = arena_new(&plan->arena, struct core_merge),
         .steps = {main, adapter},
     };
@@ -314,6 +320,7 @@ static bool merge_steps(struct plan *plan, struct plan_step *main, struct plan_s
     vec_done(&pair.exports);
     map_done(&pair.slots);
     map_done(&pair.renamed);
+    arena_done(&pair.scratch);
     return is_merged;
 }
 
