@@ -43,9 +43,10 @@ static int wait_for(struct host_job *job, struct canon_call *call, union core_va
     return rc;
 }
 
-int async_import(struct canon_call *call, const struct host_func *func, union core_value *values)
+int async_import(struct canon_call *call, const struct host_func *func,
+                 const struct func_type *type, union core_value *values)
 {
-    struct host_job *job = job_new(call, func->type);
+    struct host_job *job = job_new(call, type);
     call->job = job;
     int rc = subtask_take_args(&job->subtask, call, values);
     if (rc == 0)

@@ -76,9 +76,9 @@ struct host_job {
     void *data;
 };
 
-// A call of an imported function of asynchronous type.
+// A call of an imported function of asynchronous type; `type` is the plan's, which has layouts.
 _must_use_ int async_import(struct canon_call *call, const struct host_func *func,
-                            union core_value *values);
+                            const struct func_type *type, union core_value *values);
 // The result is in job->result; strings in it stay valid until the guest has them (job->arena). The
 // job is gone when this returns, or soon afterwards.
 void host_job_done(struct host_job *job);

@@ -18,6 +18,7 @@ static bool memory_growing(void *env, size_t current, size_t desired)
     if (total > instance->limits.memory_bytes_max)
         return false;
     instance->memory_bytes = total;
+    instance->memory_growth++;
     return true;
 }
 
@@ -110,13 +111,21 @@ int instance_table(struct instance *instance, uint32_t slot, wasmtime_extern_t *
     return get_export(instance, &instance->plan->tables[slot], out, err);
 }
 
+static void read_memory(struct instance *instance, struct memory_slot *slot)
+{
+    slot->data = wasmtime_memory_data(instance->context, &slot->memory);
+    slot->size = wasmtime_memory_data_size(instance->context, &slot->memory);
+    slot->growth = instance->memory_growth;
+}
+
 static int find_memory(struct instance *instance, uint32_t slot, struct error *err)
 {
     wasmtime_extern_t found;
     int rc = get_export(instance, &instance->plan->memories[slot], &found, err);
     if (rc < 0)
         return rc;
-    instance->memories[slot] = (struct memory_slot){found.of.memory, true};
+    instance->memories[slot] = (struct memory_slot){.memory = found.of.memory, .known = true};
+    read_memory(instance, &instance->memories[slot]);
     return 0;
 }
 
@@ -129,9 +138,11 @@ void instance_refresh_memory(struct canon_call *call)
     const struct canon_options *options = call->options;
     if (options->memory == PLAN_NONE)
         return;
-    const wasmtime_memory_t *memory = &instance->memories[options->memory].memory;
-    call->memory = wasmtime_memory_data(instance->context, memory);
-    call->memory_size = wasmtime_memory_data_size(instance->context, memory);
+    struct memory_slot *slot = &instance->memories[options->memory];
+    if (unlikely(slot->growth != instance->memory_growth))
+        read_memory(instance, slot);
+    call->memory = slot->data;
+    call->memory_size = slot->size;
 }
 
 int instance_begin_call(struct instance *instance, const struct canon_options *options,

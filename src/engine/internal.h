@@ -83,9 +83,14 @@ struct linked {
 
 enum core_state { CORE_ABSENT, CORE_MAKING, CORE_MADE };
 
+// Where a memory is, read again after the limiter allowed a memory of the store to grow; no other
+// event moves or resizes one.
 struct memory_slot {
     wasmtime_memory_t memory;
     bool known;
+    uint32_t growth; // instance->memory_growth when data and size were read
+    uint8_t *data;
+    size_t size;
 };
 struct func_slot {
     wasmtime_func_t func;
@@ -124,6 +129,7 @@ struct instance {
     struct instance_limits limits;
     uint64_t memory_bytes;
     uint64_t table_elements;
+    uint32_t memory_growth; // counts the times that a memory grew
     struct task *running; // whose fiber is on the stack now
     struct task *tasks;   // all live ones
     struct instance_call *calls;

@@ -177,7 +177,8 @@ static wasm_trap_t *call_async_import(void *env, wasmtime_caller_t *caller,
         struct arena *arena = call.arena;
         struct arena_mark mark = arena_mark(arena);
         call.data = bound->data;
-        rc = async_import(&call, bound->func, (union core_value *)values);
+        const struct func_type *type = instance->plan->imports[bound->trampoline->target].type;
+        rc = async_import(&call, bound->func, type, (union core_value *)values);
         arena_release(arena, mark);
     }
     return likely(rc >= 0) ? NULL : trap_of(&err);
