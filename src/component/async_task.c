@@ -404,11 +404,32 @@ static void leave_nested(struct async_task *task)
     task->state = TASK_RESOLVED;
 }
 
+// What a task and its thread read before they write it; not the whole, as this is on the path of
+// each synchronous call.
+static void init_on_stack(struct async_task *task)
+{
+    struct async_thread *thread = &task->thread;
+    task->caller = NULL;
+    task->caller_data = NULL;
+    task->borrows = 0;
+    task->threads = NULL;
+    thread->levels = 0;
+    thread->index = 0;
+    thread->wait = WAIT_NOTHING;
+    thread->cancellable = false;
+    thread->is_cancelled = false;
+    thread->body = NULL;
+    thread->waitable = NULL;
+    thread->queue = NULL;
+    thread->storage[0] = thread->storage[1] = 0;
+    thread->fiber = NULL;
+}
+
 // Threads that a task made may outlive its result; then the task does so as well.
 static struct async_task *nested_new(struct async_store *store, struct async_task *on_stack)
 {
     if (likely(!store->plan->has_threads)) {
-        *on_stack = (struct async_task){.state = TASK_INITIAL};
+        init_on_stack(on_stack);
         return on_stack;
     }
     return task_new(store, NULL, NULL, NULL);

@@ -130,8 +130,8 @@ struct instance {
     uint64_t memory_bytes;
     uint64_t table_elements;
     uint32_t memory_growth; // counts the times that a memory grew
-    struct task *running; // whose fiber is on the stack now
-    struct task *tasks;   // all live ones
+    struct task *running;   // whose fiber is on the stack now
+    struct task *tasks;     // all live ones
     struct instance_call *calls;
     struct task *waiting_stuck; // tasks that wait until another one is not stuck any more
     struct task *waiting_fiber; // tasks that wait for an idle fiber
