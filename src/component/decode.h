@@ -176,7 +176,6 @@ struct export_def {
     struct extern_def type;
 };
 
-
 // What follows the opcode of a canonical definition.
 enum operand_form {
     FORM_NONE,

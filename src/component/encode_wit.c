@@ -257,10 +257,22 @@ uint32_t wit_encode_interface(struct wit_scope *outer, const struct wit_interfac
     return encode_scope_type(outer->e, &type);
 }
 
+// An interface under a plain name says which one it is (Explainer.md "Import and Export
+// Definitions", `implements`).
+static struct extern_name instance_name(const struct wit_world_item *item)
+{
+    struct str id = item->interface->id;
+    bool has_implements = item->interface->name.len > 0 && id.len > 0 && !str_eq(item->name, id);
+    return (struct extern_name){.name = item->name,
+                                .implements = has_implements ? id : STR_EMPTY,
+                                .has_implements = has_implements};
+}
+
 static uint32_t encode_item(struct wit_scope *s, const struct wit_world_item *item, bool is_import)
 {
     uint32_t (*declare)(struct encoder *, struct str, enum sort, uint32_t) =
         is_import ? encode_import_of : encode_export_of;
+    struct extern_def type = {.sort = SORT_INSTANCE};
     uint32_t index = 0;
     switch (item->kind) {
     case WIT_ITEM_TYPE:
@@ -268,8 +280,10 @@ static uint32_t encode_item(struct wit_scope *s, const struct wit_world_item *it
     case WIT_ITEM_FUNC:
         return declare(s->e, item->name, SORT_FUNC, wit_scope_func(s, &item->func->type));
     case WIT_ITEM_INTERFACE:
-        index = wit_encode_interface(s, item->interface, false);
-        index = declare(s->e, item->name, SORT_INSTANCE, index);
+        type.index = wit_encode_interface(s, item->interface, false);
+        index = is_import ? encode_import(s->e, &(struct import_def){instance_name(item), type})
+                          : encode_export(s->e, &(struct export_def){.name = instance_name(item),
+                                                                     .type = type});
         wit_scope_bind_instance(s, item->interface, index);
         break;
     }

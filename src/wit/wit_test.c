@@ -183,7 +183,7 @@ TEST(worlds_have_all_interfaces_they_use)
     struct str names = item_names(&arena, base->imports, base->import_count);
     CHECK_STR(names, "test:worlds/a test:worlds/b log");
     names = item_names(&arena, full->imports, full->import_count);
-    CHECK_STR(names, "named test:worlds/a log2");
+    CHECK_STR(names, "named test:worlds/a test:worlds/b log2");
     names = item_names(&arena, full->exports, full->export_count);
     CHECK_STR(names, "run test:worlds/b own-one test:worlds/c");
     CHECK(full->imports[0].interface == full->imports[1].interface);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Interfaces and worlds from their syntax (WIT.md "WIT Worlds", "Union of Worlds with `include`").
 #include "wit/model.h"
+#include "wit/renaming.h"
 
 #include <errno.h>
 
@@ -135,65 +136,14 @@ static int add_extern(struct builder *b, const struct ast_item *ast)
     return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, false);
 }
 
-static const struct ast_rename *find_rename(const struct ast_rename *renames, struct str name)
-{
-    while (renames && !str_eq(renames->from.text, name))
-        renames = renames->next;
-    return renames;
-}
-
-// A function under the name that `with` gives it, or its resource.
-static const struct wit_func *renamed_func(struct builder *b, const struct wit_func *func,
-                                           struct str symbol, struct str resource)
-{
-    struct wit_func *copy = arena_new(&b->resolve->arena, struct wit_func);
-    *copy = *func;
-    copy->symbol = symbol;
-    if (resource.len == 0)
-        copy->name = symbol;
-    else if (func->kind == WIT_FUNC_CONSTRUCTOR)
-        copy->name = resource;
-    return copy;
-}
-
-// "[method]r.m" becomes "[method]s.m" when r is renamed to s.
-static struct str renamed_symbol(struct builder *b, const struct wit_func *func,
-                                 struct str resource)
-{
-    struct str prefix;
-    struct str rest;
-    struct str member;
-    (void)str_cut(func->symbol, ']', &prefix, &rest);
-    bool has_member = str_cut(rest, '.', &rest, &member);
-    return arena_printf(&b->resolve->arena, "%.*s]%.*s%s%.*s", STR_ARG(prefix), STR_ARG(resource),
-                        has_member ? "." : "", STR_ARG(member));
-}
-
-static void rename_item(struct builder *b, const struct ast_rename *renames,
-                        struct wit_world_item *item)
-{
-    const struct wit_func *func = item->kind == WIT_ITEM_FUNC ? item->func : NULL;
-    const struct ast_rename *rename = find_rename(renames, item->name);
-    if (rename) {
-        item->name = rename->to.text;
-        if (func)
-            item->func = renamed_func(b, func, item->name, STR_EMPTY);
-        return;
-    }
-    rename = func && func->resource ? find_rename(renames, func->resource->name) : NULL;
-    if (!rename)
-        return;
-    item->name = renamed_symbol(b, func, rename->to.text);
-    item->func = renamed_func(b, func, item->name, rename->to.text);
-}
-
 static int include_items(struct builder *b, const struct ast_item *ast, bool is_export,
-                         const struct wit_world_item *items, size_t count)
+                         struct renaming *renaming, const struct wit_world_item *items,
+                         size_t count)
 {
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
         struct wit_world_item item = items[i];
-        rename_item(b, ast->renames, &item);
+        renaming_item(renaming, &item);
         r = add_item(b, is_export, &item, ast->path.name.pos, true);
     }
     return r;
@@ -212,8 +162,18 @@ static int add_include(struct builder *b, const struct ast_item *ast)
             return wit_fail(n->from.pos, b->err, "world `%.*s` has no import or export `%.*s`",
                             STR_ARG(from->pub.name), STR_ARG(n->from.text));
     }
-    r = include_items(b, ast, false, from->imports.items, from->imports.len);
-    return r < 0 ? r : include_items(b, ast, true, from->exports.items, from->exports.len);
+    struct renaming renaming;
+    renaming_init(&renaming, &b->resolve->arena, ast->renames);
+    // What the other world was found to need comes along.
+    for (size_t i = 0; i < from->owner.types.len + from->imports.len; i++)
+        renaming_type(&renaming, i < from->owner.types.len
+                                     ? &from->owner.types.items[i]->pub
+                                     : from->imports.items[i - from->owner.types.len].type);
+    r = include_items(b, ast, false, &renaming, from->pub.imports, from->pub.import_count);
+    if (r == 0)
+        r = include_items(b, ast, true, &renaming, from->pub.exports, from->pub.export_count);
+    renaming_done(&renaming);
+    return r;
 }
 
 // Types of a world, and the functions of its resources, are imports.
