@@ -95,7 +95,7 @@ int plan_env_get(struct planner *p, const struct env *env, enum sort sort, uint3
 
 void plan_env_export(struct env *env, struct str name, struct entity entity)
 {
-    env->exports.items[env->exports.len++] = (struct export_entry){name, entity};
+    env->exports.items[env->exports.len++] = (struct export_entry){name, entity, STR_EMPTY};
 }
 
 // ---- definitions --------------------------------------------------------------------------------
@@ -229,7 +229,8 @@ static int run_import(struct planner *p, struct env *env, const struct import_de
     if (!env->args) {
         if (entity.sort == SORT_TYPE)
             entity.type = plan_declare_type(p, entity.type, def->name.name);
-        env->imports.items[env->imports.len++] = (struct export_entry){def->name.name, entity};
+        env->imports.items[env->imports.len++] =
+            (struct export_entry){def->name.name, entity, def->name.implements};
     }
     return plan_env_push(p, env, entity);
 }
@@ -269,6 +270,7 @@ static int run_export(struct planner *p, struct env *env, const struct export_de
     if (entity.sort == SORT_TYPE)
         entity.type = plan_declare_type(p, entity.type, def->name.name);
     plan_env_export(env, def->name.name, entity);
+    env->exports.items[env->exports.len - 1].implements = def->name.implements;
     return plan_env_push(p, env, entity);
 }
 

@@ -84,6 +84,7 @@ struct closure {
 struct export_entry {
     struct str name;
     struct entity entity;
+    struct str implements; // of an instance, for the WIT printer: its interface, if `name` is not
 };
 
 struct export_list {

@@ -178,11 +178,15 @@ const struct wit_interface *builder_interface(struct world_builder *b, struct st
 
 // ---- worlds -------------------------------------------------------------------------------------
 
-static const struct wit_typedef *world_typedef(const struct type_entity *type)
+// `types` are those of the world by name.
+static const struct wit_typedef *world_typedef(const struct type_entity *type,
+                                               const struct map *types)
 {
     struct wit_typedef *def = type->def;
-    def->alias_of = visible_alias(def);
-    def->is_use = def->alias_of != NULL;
+    const struct wit_typedef *own = def->alias_of;
+    if (!own || own->interface || map_get(types, own->name) != own)
+        def->alias_of = visible_alias(def);
+    def->is_use = def->alias_of && def->alias_of->interface;
     if (def->resource)
         def->type = NULL;
     return def;
@@ -195,13 +199,15 @@ static bool make_item(struct world_builder *b, const struct export_entry *entry,
     *out = (struct wit_world_item){.name = entry->name, .docs = STR_EMPTY};
     if (entry->entity.sort == SORT_INSTANCE) {
         out->kind = WIT_ITEM_INTERFACE;
-        out->interface = builder_interface(b, entry->name, &entry->entity.instance->exports);
+        out->interface =
+            builder_interface(b, entry->implements.len > 0 ? entry->implements : entry->name,
+                              &entry->entity.instance->exports);
     } else if (entry->entity.sort == SORT_FUNC) {
         out->kind = WIT_ITEM_FUNC;
         out->func = make_func(b, entry->name, entry->entity.func->type, types);
     } else if (is_import && entry->entity.sort == SORT_TYPE && entry->entity.type->def) {
         out->kind = WIT_ITEM_TYPE;
-        out->type = world_typedef(entry->entity.type);
+        out->type = world_typedef(entry->entity.type, types);
         (void)map_put(types, out->type->name, (void *)out->type);
     } else {
         return false;
