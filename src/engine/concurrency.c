@@ -225,6 +225,9 @@ static int call_slot(struct async_store *store, uint32_t slot, union core_value 
     return rc < 0 ? rc : instance_call_core(instance, func, values, count, err);
 }
 
+static_assert(sizeof(wasmtime_func_t) <= sizeof(struct async_func), "a function has no room");
+
+#ifdef WASMTIME_FEATURE_GC
 static bool takes_one_i32(struct instance *instance, const wasmtime_func_t *func)
 {
     wasm_functype_t *type = wasmtime_func_type(instance->context, func);
@@ -234,8 +237,6 @@ static bool takes_one_i32(struct instance *instance, const wasmtime_func_t *func
     wasm_functype_delete(type);
     return fits;
 }
-
-static_assert(sizeof(wasmtime_func_t) <= sizeof(struct async_func), "a function has no room");
 
 static int find_indirect(struct async_store *store, uint32_t slot, uint32_t element,
                          struct async_func *out, struct error *err)
@@ -256,6 +257,15 @@ static int find_indirect(struct async_store *store, uint32_t slot, uint32_t elem
     memcpy(out, &found.of.funcref, sizeof(found.of.funcref));
     return 0;
 }
+#else
+// Without garbage collection libwasmtime ends the process when an element is read.
+static int find_indirect(struct async_store *store, uint32_t slot, uint32_t element,
+                         struct async_func *out, struct error *err)
+{
+    return error_set(err, -ENOTSUP,
+                     "thread.new-indirect: this build of libwasmtime lacks garbage collection");
+}
+#endif
 
 static int call_indirect(struct async_store *store, const struct async_func *func,
                          uint32_t argument, struct error *err)

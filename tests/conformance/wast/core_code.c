@@ -10,19 +10,18 @@ struct core_code {
     wasm_engine_t *engine;
 };
 
-// Without garbage collection libwasmtime has no exceptions.
-static bool is_known(const struct core_module *module)
+bool core_code_has_references(void)
 {
 #ifdef WASMTIME_FEATURE_GC
     return true;
 #else
-    return module->counts[CORE_TAG] == 0;
+    return false;
 #endif
 }
 
 int core_code_validate(struct core_code *core, const struct core_module *module, struct error *err)
 {
-    if (!is_known(module))
+    if (module->counts[CORE_TAG] > 0 && !core_code_has_references())
         return 0;
     struct str bytes = module->bytes;
     wasmtime_error_t *error =
