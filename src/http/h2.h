@@ -10,7 +10,7 @@
 // CONTINUATION frames of one header block; more: GOAWAY(ENHANCE_YOUR_CALM).
 #define H2_CONTINUATIONS_MAX 8u
 // Streams that end by RST_STREAM, sent or provoked, before their response was complete
-// (CVE-2023-44487, CVE-2025-8671): so many at once, so many a second; more:
+// (CVE-2023-44487, CVE-2025-8671), or are refused: so many at once, so many a second; more:
 // GOAWAY(ENHANCE_YOUR_CALM).
 #define H2_RESETS_BURST      500u
 #define H2_RESETS_PER_SECOND 50u
@@ -20,6 +20,8 @@
 #define H2_IDLE_FRAMES_BURST      1000u
 #define H2_IDLE_FRAMES_PER_SECOND 100u
 #define H2_IDLE_FRAMES_PER_FRAME  10u
+// Frames that wait for the peer to read; more: nothing is read from it.
+#define H2_OUTBOUND_FRAMES_MAX 1000u
 // Bytes of a body per stream that wait for the peer's window; the write budget ends there.
 #define H2_STREAM_OUTPUT_BYTES_MAX(server) ((size_t)(server)->options.output_bytes_max)
 // What one connection receives before others have their turn, in buffers full.

@@ -180,7 +180,7 @@ void h2_client_run(struct h2_client *client)
         bool any = send_frames(client);
         for (int i = 0; i < 4; i++)
             loop_turn(client->loop, false);
-        any |= !client->at_end && receive(client);
+        any |= !client->at_end && !client->deaf && receive(client);
         idle = any ? 0 : idle + 1;
     }
 }

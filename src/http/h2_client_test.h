@@ -41,6 +41,7 @@ struct h2_client {
     int32_t goaway_last[4];
     uint32_t goaway_code;
     uint32_t pings;                               // of the server
+    bool deaf;                                    // reads nothing
     bool mute;                                    // sends nothing, not even what the protocol wants
     struct h2_reply replies[H2_TEST_STREAMS_MAX]; // by stream identifier / 2
 };

@@ -163,7 +163,7 @@ struct h2 {
 };
 
 // h2_session.c
-// Gives up: GOAWAY with the code. -1 for callbacks to return.
+// Gives up: GOAWAY with the code. What callbacks return then.
 int h2_fail(struct h2 *h2, uint32_t code);
 // Sends what nghttp2 has at the end of the turn.
 void h2_wake(struct h2 *h2);
@@ -216,7 +216,6 @@ struct h2_fields {
 _must_use_ ssize_t h2_fields_build(const struct h2_fields *fields, nghttp2_nv **out);
 
 // h2_output.c
-void h2_submit_head(struct h2_stream *stream);
 void h2_submit_heads(struct h2 *h2);
 // Body bytes were queued, or the response finished.
 void h2_resume(struct h2_stream *stream);

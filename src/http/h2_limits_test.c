@@ -297,6 +297,45 @@ TEST(h2_limits_resets_that_the_peer_provokes)
     check_goaway(&f, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+// Who knows the limit and does not keep it.
+TEST(h2_ends_connections_with_more_streams_than_it_allows)
+{
+    struct fixture f = open_with((struct http_server_options){.h2_streams_max = 2});
+    f.client->mute = true;
+    for (int32_t i = 0; i < 3; i++)
+        h2_client_frame(f.client, NGHTTP2_HEADERS, 4, 2 * i + 1, STR("\x83\x84\x86\x41\x01h"));
+    h2_client_run(f.client);
+    CHECK_INT(request_count, 2);
+    check_goaway(&f, NGHTTP2_PROTOCOL_ERROR);
+}
+
+// Who never acknowledges SETTINGS is refused streams, but not for ever.
+TEST(h2_limits_refused_streams)
+{
+    struct fixture f = open_with((struct http_server_options){.h2_streams_max = 2});
+    BUF(frames, (size_t)1 << 20);
+    BUF(answer, (size_t)1 << 20);
+    int fd = h2_connect(http_server_address(f.server));
+    buf_put(&frames, STR("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"));
+    for (uint32_t i = 0; i < 2 * H2_RESETS_BURST; i++) {
+        char id[2] = {(char)((2 * i + 1) >> 8), (char)(2 * i + 1)};
+        buf_put(&frames, STR("\0\0\x06\1\4\0\0"));
+        buf_put(&frames, str_of(id, 2));
+        buf_put(&frames, STR("\x83\x84\x86\x41\x01h"));
+    }
+    CHECK_INT(send(fd, frames.data, frames.len, MSG_NOSIGNAL), frames.len);
+    h2_client_run(f.client);
+    CHECK_INT(buf_reserve(&answer, 65536), 0);
+    ssize_t len = recv(fd, answer.data, 65536, 0);
+    CHECK(len > 17);
+    CHECK(memcmp(answer.data + len - 17, "\0\0\x08\7\0\0\0\0\0", 9) == 0);
+    CHECK_INT(answer.data[len - 1], NGHTTP2_ENHANCE_YOUR_CALM);
+    CHECK_INT(request_count, 2);
+    CHECK_INT(closed_count, 2);
+    close(fd);
+    close_server(&f);
+}
+
 TEST(h2_buckets_fill_with_time)
 {
     struct h2_bucket bucket = {.tokens = 2, .refilled = 1000 * MS};

@@ -154,11 +154,24 @@ static void after_progress(struct h2_stream *stream)
     }
 }
 
+static bool is_full(const struct h2 *h2)
+{
+    size_t len = output_unsent(h2->connection);
+    for (size_t i = 0; h2->gather && i < h2->gather->count; i++)
+        len += h2->gather->parts[i].len;
+    return len >= h2->connection->server->options.output_bytes_max;
+}
+
 int h2_on_send_data(nghttp2_session *session, nghttp2_frame *frame, const uint8_t *framehd,
                     size_t length, nghttp2_data_source *source, void *user)
 {
     struct h2_stream *stream = source->ptr;
     int rc;
+    // nghttp2 would go on with all that streams have; the frame waits for room.
+    if (is_full(stream->h2)) {
+        stream->h2->more = true;
+        return NGHTTP2_ERR_WOULDBLOCK;
+    }
     if (stream->direct.len > 0) {
         assert(length <= stream->direct.len);
         rc = gather_frame(stream->h2, framehd, str_sub(stream->direct, 0, length));
@@ -187,23 +200,18 @@ static ssize_t next_frame(struct h2 *h2)
     return len;
 }
 
-static size_t held(const struct h2 *h2)
-{
-    size_t len = output_unsent(h2->connection);
-    for (size_t i = 0; h2->gather && i < h2->gather->count; i++)
-        len += h2->gather->parts[i].len;
-    return len;
-}
-
 void h2_pump(struct h2 *h2)
 {
     struct connection *connection = h2->connection;
-    size_t max = connection->server->options.output_bytes_max;
     h2_submit_heads(h2);
-    // DATA frames go out by callback: a length of 0 ends it, whatever was sent.
-    h2->more = true;
-    while (!connection->gone && h2->more && held(h2) < max)
-        h2->more = next_frame(h2) > 0;
+    h2->more = false;
+    while (!connection->gone && !h2->more) {
+        // DATA frames go out by callback, all that there are: nothing is returned for them.
+        if (is_full(h2))
+            h2->more = true;
+        else if (next_frame(h2) <= 0)
+            break;
+    }
 }
 
 void h2_send_direct(struct h2_stream *stream, struct str data)

@@ -39,6 +39,14 @@ static int idle_frame(struct h2 *h2)
     return h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
 }
 
+// Also while frames are sent: an error there would keep GOAWAY from being one of them.
+static void count_reset(struct h2 *h2)
+{
+    if (!h2_bucket_take(&h2->resets, h2->connection->server->now, H2_RESETS_BURST,
+                        H2_RESETS_PER_SECOND))
+        (void)h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+}
+
 static void busy_frame(struct h2 *h2)
 {
     h2->idle_frames.tokens =
@@ -65,6 +73,9 @@ static uint32_t check_stream(struct h2 *h2, const nghttp2_frame_hd *hd)
 static int look_at_head(struct h2 *h2, const nghttp2_frame_hd *hd)
 {
     bool in_block = hd->type == NGHTTP2_HEADERS || hd->type == NGHTTP2_CONTINUATION;
+    // Each block has the whole time.
+    if (hd->type == NGHTTP2_HEADERS && h2->settled && h2->wait == H2_WAIT_HEAD)
+        h2->wait = H2_WAIT_NONE;
     h2->head_open = in_block && !(hd->flags & NGHTTP2_FLAG_END_HEADERS);
     h2->continuations = hd->type == NGHTTP2_CONTINUATION ? h2->continuations + 1 : 0;
     if (h2->continuations > H2_CONTINUATIONS_MAX)
@@ -227,10 +238,8 @@ static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, 
     h2_history_close(&h2->history, id, stream->peer_reset || stream->exchange.body.done);
     bool early = code != NGHTTP2_NO_ERROR && !stream->exchange.response.finished;
     h2_stream_closed(stream, code);
-    // Also while frames are sent: an error would keep GOAWAY from being one of them.
-    if (early && !h2_bucket_take(&h2->resets, h2->connection->server->now, H2_RESETS_BURST,
-                                 H2_RESETS_PER_SECOND))
-        (void)h2_fail(h2, NGHTTP2_ENHANCE_YOUR_CALM);
+    if (early)
+        count_reset(h2);
     return 0;
 }
 
@@ -240,11 +249,13 @@ static int on_frame_sent(nghttp2_session *session, const nghttp2_frame *frame, v
     // Who answers this has read GOAWAY; nghttp2 would send both in the other order.
     if (frame->hd.type == NGHTTP2_GOAWAY && h2->draining && !h2->drained)
         (void)nghttp2_submit_ping(session, NGHTTP2_FLAG_NONE, NULL);
-    bool carries = frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS;
-    if (!carries)
+    struct h2_stream *stream = frame->hd.stream_id ? find(session, frame->hd.stream_id) : NULL;
+    // Refused: there never was a stream.
+    if (frame->hd.type == NGHTTP2_RST_STREAM && !stream)
+        count_reset(h2);
+    if (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)
         return 0;
     busy_frame(h2);
-    struct h2_stream *stream = find(session, frame->hd.stream_id);
     if (stream && frame->hd.flags & NGHTTP2_FLAG_END_STREAM)
         h2_stream_end_sent(stream);
     return 0;
@@ -453,7 +464,10 @@ void h2_free(struct connection *connection)
 
 bool h2_wants_input(const struct connection *connection)
 {
-    return !connection->h2->dead && output_budget(connection) > 0;
+    const struct h2 *h2 = connection->h2;
+    // Also while the peer does not read: it may say that it wants no more.
+    return !h2->dead &&
+           nghttp2_session_get_outbound_queue_size(h2->session) < H2_OUTBOUND_FRAMES_MAX;
 }
 
 void h2_input(struct connection *connection)

@@ -747,6 +747,29 @@ TEST(h2_serves_the_urgent_first)
     close_server(&f);
 }
 
+// The peer reads nothing, so that the kernel's buffers are full, but it may still say no.
+TEST(h2_hears_a_reset_while_the_peer_does_not_read)
+{
+    struct h2_client_options wide = {.window = INT32_MAX};
+    struct fixture f = open_with((struct http_server_options){0}, &wide);
+    CHECK_INT(nghttp2_session_set_local_window_size(f.client->session, 0, 0, INT32_MAX), 0);
+    h2_client_run(f.client);
+    f.client->deaf = true;
+    int32_t ids[20];
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        ids[i] = h2_client_send(f.client, "GET", "/push", "", NULL);
+    h2_client_run(f.client);
+    CHECK_INT(request_count, ARRAY_LEN(ids));
+    CHECK(pushed < ARRAY_LEN(ids) * 2 * MIB);
+    for (size_t i = 0; i < ARRAY_LEN(ids); i++)
+        CHECK_INT(nghttp2_submit_rst_stream(f.client->session, 0, ids[i], NGHTTP2_CANCEL), 0);
+    h2_client_run(f.client);
+    CHECK_INT(closed_count, ARRAY_LEN(ids));
+    f.client->deaf = false;
+    CHECK_INT(h2_client_ask(f.client, "GET", "/", "", NULL)->status, 200);
+    close_server(&f);
+}
+
 // gRPC: messages in both directions for as long as both like.
 TEST(h2_streams_both_ways_at_once)
 {
