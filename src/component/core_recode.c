@@ -121,6 +121,8 @@ uint32_t core_recode_index(struct core_recoder *c, const struct core_space *spac
     if (reader_failed(c->r))
         return 0;
     uint32_t to = core_space_at(space, index);
+    if (c->met)
+        c->met(c->met_data, space, index);
     flush_to(c, at);
     writer_u32(c->out, to);
     return to;

@@ -35,6 +35,7 @@ struct command {
 #define EXIT_TRAP  134 // the guest trapped
 
 extern const struct command command_build;
+extern const struct command command_component;
 extern const struct command command_dev;
 extern const struct command command_inspect;
 extern const struct command command_run;

@@ -10,6 +10,7 @@
 
 static const struct command *const commands[] = {
     &command_build,
+    &command_component,
     &command_dev,
     &command_inspect,
     &command_run,
