@@ -10,7 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define LIVE_MAX 64
+#define LIVE_MAX        64
+#define WRITE_BYTES_MAX 20000
 
 static struct loop *loop;
 static struct http_server *server;
@@ -60,6 +61,7 @@ static void set_up(void)
                                           .on_request = on_request,
                                           .h2_streams_max = LIVE_MAX / 2,
                                           .fields_max = 16,
+                                          .output_bytes_max = WRITE_BYTES_MAX,
                                           .body_bytes_max = 4096};
     if (loop_new_virtual(&loop, &err) < 0 || http_server_new(loop, &options, &server, &err) < 0) {
         fprintf(stderr, "%s\n", error_text(&err));
@@ -102,7 +104,7 @@ static void read_body(struct http_exchange *exchange)
 static void act(uint8_t what)
 {
     static const struct http_field field = {STR_INIT("x-Field"), STR_INIT("value")};
-    static char block[40000];
+    static char block[WRITE_BYTES_MAX];
     if (live_count == 0)
         return;
     struct http_exchange *exchange = live[what / 16 % live_count];
@@ -181,6 +183,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size > 65536 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
         return 0;
     assert(fcntl(fds[0], F_SETFL, O_NONBLOCK) == 0);
+    // So that it is full soon.
+    static const int bytes = 4096;
+    assert(setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &bytes, sizeof(bytes)) == 0);
     connection_open(server, fds[0], &nobody);
     send_bytes(fds[1], opening, sizeof(opening));
     turn();
