@@ -233,10 +233,51 @@ int canon_copy_elements(const struct type *element, uint32_t count, struct canon
                          (struct place){NULL, to_ptr});
 }
 
+static inline bool is_scalar(const struct type *t)
+{
+    switch ((int)t->kind) {
+    case TYPE_BOOL:
+    case TYPE_S8:
+    case TYPE_U8:
+    case TYPE_S16:
+    case TYPE_U16:
+    case TYPE_S32:
+    case TYPE_U32:
+    case TYPE_S64:
+    case TYPE_U64:
+    case TYPE_F32:
+    case TYPE_F64:
+        return true;
+    }
+    return false;
+}
+
+static inline void copy_scalar(const struct type *t, const union core_value *from,
+                               union core_value *to)
+{
+    to->u64 = scalar_canonical(t->kind, t->layout.size == 8 ? from->u64 : from->u32);
+}
+
+// The short way of calls that pass a few scalars, which are flat on both sides. False: not so.
+static bool copy_scalars(const struct func_type *type, const union core_value *args,
+                         union core_value *flat)
+{
+    if (type->param_count > FLAT_ASYNC_PARAMS_MAX)
+        return false;
+    for (uint32_t i = 0; i < type->param_count; i++) {
+        if (!is_scalar(type->params[i].type))
+            return false;
+        copy_scalar(type->params[i].type, &args[i], &flat[i]);
+    }
+    return true;
+}
+
 int canon_copy_params(const struct func_type *type, struct canon_call *caller,
                       struct canon_call *callee, const union core_value *args,
                       union core_value *flat)
 {
+    if (copy_scalars(type, args, flat))
+        return 0;
     struct copy copy = copy_between(caller, callee);
     struct call_shape shape, callee_shape;
     int rc = call_shape(caller, type, caller->is_async, &shape);
@@ -275,6 +316,10 @@ int canon_copy_result(const struct func_type *type, struct canon_call *callee,
     int rc = canon_check_borrows(callee);
     if (rc < 0 || !type->result)
         return rc;
+    if (!caller->is_async && is_scalar(type->result)) {
+        copy_scalar(type->result, flat, args);
+        return 0;
+    }
     rc = call_shape(caller, type, caller->is_async, &shape);
     if (unlikely(rc < 0))
         return rc;
