@@ -148,7 +148,9 @@ static int time_loops(struct canon_call *call, const struct measure *measure)
 
 static int call_guest(struct canon_call *call, const void *func, uint32_t a, uint32_t b)
 {
-    union core_value flat[CANON_FLAT_MAX] = {{.u32 = a}, {.u32 = b}};
+    union core_value flat[CANON_FLAT_MAX];
+    flat[0].u32 = a;
+    flat[1].u32 = b;
     int rc = instance_enter(call, func);
     return rc < 0 ? rc : call->ops->invoke(call, func, flat);
 }
@@ -193,7 +195,8 @@ static int call_give(struct canon_call *call, const struct measure *measure, uin
 {
     int rc = 0;
     for (uint32_t i = 0; rc == 0 && i < n; i++) {
-        union core_value flat[CANON_FLAT_MAX] = {{.u32 = measure->size}};
+        union core_value flat[CANON_FLAT_MAX];
+        flat[0].u32 = measure->size;
         const void *data;
         rc = instance_enter(call, measure->func);
         if (rc == 0)
