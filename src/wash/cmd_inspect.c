@@ -139,7 +139,7 @@ const struct command command_inspect = {
     .usage = "[OPTIONS] FILE",
     .summary = "Print imports and exports, or a WIT package, as WIT",
     .help = "FILE is a component, a WIT package in binary form, a core module with embedded WIT,\n"
-            "a file of WIT text, or a folder of such files with the packages they use in deps/.\n",
+            "a file of WIT text, or a folder of such files with the packages they use in deps/.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .options_size = sizeof(struct inspect_options),

@@ -133,8 +133,7 @@ static int compare_packages(const void *a, const void *b)
     return order != 0 ? order : str_cmp(left->id, right->id);
 }
 
-// By name, each behind those it refers to. The root package comes last, as the usual tools number
-// packages.
+// By name, each behind those it refers to, as the usual tools number packages.
 static int order_packages(struct wit_resolve *resolve, struct error *err)
 {
     size_t total = resolve->order.len, count = 0;
@@ -146,11 +145,9 @@ static int order_packages(struct wit_resolve *resolve, struct error *err)
         struct package *package = resolve->order.items[i];
         for (size_t k = 0; k < package->scopes.len && r == 0; k++)
             r = check_top_uses(resolve, package->scopes.items[k], err);
-        if (r == 0 && package != resolve->root)
+        if (r == 0)
             r = visit_package(package, sorted, &count, err);
     }
-    if (r == 0 && resolve->root)
-        r = visit_package(resolve->root, sorted, &count, err);
     if (r == 0 && count > 0)
         memcpy(resolve->order.items, sorted, count * sizeof(struct package *));
     free(sorted);

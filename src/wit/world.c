@@ -66,6 +66,11 @@ int world_count_item(struct wit_resolve *resolve, const struct world *world, str
     return 0;
 }
 
+static bool has_gate(const struct wit_stability *stability)
+{
+    return stability->since.len + stability->feature.len > 0;
+}
+
 // Adds an import or export. The same one twice is one when `merge`, else an error.
 static int add_item(struct builder *b, bool is_export, const struct wit_world_item *item,
                     struct wit_pos pos, bool merge)
@@ -88,10 +93,13 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
         map_put(names, key, (void *)index);
         return 0;
     }
-    const struct wit_world_item *former =
+    struct wit_world_item *former =
         is_export ? &world->exports.items[index - 1] : &world->imports.items[index - 1];
-    if (merge && is_same_item(former, item))
+    if (merge && is_same_item(former, item)) {
+        if (!has_gate(&former->stability))
+            former->stability = item->stability;
         return 0;
+    }
     return wit_fail(pos, b->err, "%s `%.*s` of world `%.*s` is there already, as %s",
                     is_export ? "export" : "import", STR_ARG(item->name), STR_ARG(world->pub.name),
                     item_word(former->kind));
@@ -136,43 +144,63 @@ static int add_extern(struct builder *b, const struct ast_item *ast)
     return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, false);
 }
 
-static int include_items(struct builder *b, const struct ast_item *ast, bool is_export,
-                         struct renaming *renaming, const struct wit_world_item *items,
-                         size_t count)
+static bool is_interface_id(const struct wit_world_item *item)
+{
+    return item->kind == WIT_ITEM_INTERFACE && item->interface->name.len > 0 &&
+           str_eq(item->name, item->interface->id);
+}
+
+struct inclusion {
+    const struct ast_item *ast;
+    struct renaming renaming;
+    bool is_foreign; // of another package
+};
+
+static int include_items(struct builder *b, struct inclusion *from, bool is_export,
+                         const struct wit_world_item *items, size_t count)
 {
     int r = 0;
     for (size_t i = 0; i < count && r == 0; i++) {
         struct wit_world_item item = items[i];
-        renaming_item(renaming, &item);
-        r = add_item(b, is_export, &item, ast->path.name.pos, true);
+        renaming_item(&from->renaming, &item);
+        // Since when another package has it says nothing of this one.
+        if (from->is_foreign && is_interface_id(&item) && item.stability.feature.len == 0)
+            item.stability = (struct wit_stability){STR_EMPTY, STR_EMPTY, STR_EMPTY};
+        r = add_item(b, is_export, &item, from->ast->path.name.pos, true);
     }
     return r;
 }
 
-static int add_include(struct builder *b, const struct ast_item *ast)
+// What `with` renames must be there.
+static int check_renames(struct builder *b, const struct ast_item *ast, const struct world *from)
 {
-    struct decl *decl;
-    int r = scope_find(b->resolve, b->scope, &ast->path, AST_WORLD, &decl, b->err);
-    if (r < 0)
-        return r;
-    const struct world *from = decl->world;
     for (const struct ast_rename *n = ast->renames; n; n = n->next) {
         struct str key = name_key(&b->resolve->arena, n->from.text);
         if (!map_get(&from->import_names, key) && !map_get(&from->export_names, key))
             return wit_fail(n->from.pos, b->err, "world `%.*s` has no import or export `%.*s`",
                             STR_ARG(from->pub.name), STR_ARG(n->from.text));
     }
-    struct renaming renaming;
-    renaming_init(&renaming, &b->resolve->arena, ast->renames);
-    // What the other world was found to need comes along.
-    for (size_t i = 0; i < from->owner.types.len + from->imports.len; i++)
-        renaming_type(&renaming, i < from->owner.types.len
-                                     ? &from->owner.types.items[i]->pub
-                                     : from->imports.items[i - from->owner.types.len].type);
-    r = include_items(b, ast, false, &renaming, from->pub.imports, from->pub.import_count);
+    return 0;
+}
+
+static int add_include(struct builder *b, const struct ast_item *ast)
+{
+    struct decl *decl;
+    int r = scope_find(b->resolve, b->scope, &ast->path, AST_WORLD, &decl, b->err);
     if (r == 0)
-        r = include_items(b, ast, true, &renaming, from->pub.exports, from->pub.export_count);
-    renaming_done(&renaming);
+        r = check_renames(b, ast, decl->world);
+    if (r < 0)
+        return r;
+    const struct wit_world *world = &decl->world->pub;
+    struct inclusion from = {.ast = ast, .is_foreign = decl->scope->package != b->scope->package};
+    renaming_init(&from.renaming, &b->resolve->arena, ast->renames);
+    for (uint32_t i = 0; i < world->import_count; i++)
+        renaming_type(&from.renaming, world->imports[i].type);
+    // What the other world was found to need comes along.
+    r = include_items(b, &from, false, world->imports, world->import_count);
+    if (r == 0)
+        r = include_items(b, &from, true, world->exports, world->export_count);
+    renaming_done(&from.renaming);
     return r;
 }
 
