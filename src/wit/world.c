@@ -71,9 +71,16 @@ static bool has_gate(const struct wit_stability *stability)
     return stability->since.len + stability->feature.len > 0;
 }
 
-// Adds an import or export. The same one twice is one when `merge`, else an error.
+// What becomes of the same import or export twice.
+enum merge {
+    MERGE_NOT,     // an error
+    MERGE_GATED,   // one, with the gate of one of them
+    MERGE_UNGATED, // one without a gate
+};
+
+// Adds an import or export.
 static int add_item(struct builder *b, bool is_export, const struct wit_world_item *item,
-                    struct wit_pos pos, bool merge)
+                    struct wit_pos pos, enum merge merge)
 {
     struct world *world = b->world;
     struct map *names = is_export ? &world->export_names : &world->import_names;
@@ -95,8 +102,8 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
     }
     struct wit_world_item *former =
         is_export ? &world->exports.items[index - 1] : &world->imports.items[index - 1];
-    if (merge && is_same_item(former, item)) {
-        if (!has_gate(&former->stability))
+    if (merge != MERGE_NOT && is_same_item(former, item)) {
+        if (merge == MERGE_UNGATED || !has_gate(&former->stability))
             former->stability = item->stability;
         return 0;
     }
@@ -141,7 +148,7 @@ static int add_extern(struct builder *b, const struct ast_item *ast)
         r = extern_interface(b, ast, &item);
     }
     struct wit_pos pos = ast->name.text.len > 0 ? ast->name.pos : ast->path.name.pos;
-    return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, false);
+    return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, MERGE_NOT);
 }
 
 static bool is_interface_id(const struct wit_world_item *item)
@@ -164,9 +171,12 @@ static int include_items(struct builder *b, struct inclusion *from, bool is_expo
         struct wit_world_item item = items[i];
         renaming_item(&from->renaming, &item);
         // Since when another package has it says nothing of this one.
-        if (from->is_foreign && is_interface_id(&item) && item.stability.feature.len == 0)
+        bool is_ungated =
+            from->is_foreign && is_interface_id(&item) && item.stability.since.len > 0;
+        if (is_ungated)
             item.stability = (struct wit_stability){STR_EMPTY, STR_EMPTY, STR_EMPTY};
-        r = add_item(b, is_export, &item, from->ast->path.name.pos, true);
+        r = add_item(b, is_export, &item, from->ast->path.name.pos,
+                     is_ungated ? MERGE_UNGATED : MERGE_GATED);
     }
     return r;
 }
@@ -216,7 +226,7 @@ static int add_types(struct builder *b)
                                       .docs = node->pub.docs,
                                       .stability = node->pub.stability,
                                       .type = &node->pub};
-        r = add_item(b, false, &item, node->pos, false);
+        r = add_item(b, false, &item, node->pos, MERGE_NOT);
     }
     for (size_t i = 0; i < owner->funcs.len && r == 0; i++) {
         const struct wit_func *func = owner->funcs.items[i];
@@ -225,7 +235,7 @@ static int add_types(struct builder *b)
                                       .docs = func->docs,
                                       .stability = func->stability,
                                       .func = func};
-        r = add_item(b, false, &item, b->world->pos, false);
+        r = add_item(b, false, &item, b->world->pos, MERGE_NOT);
     }
     return r;
 }
