@@ -127,26 +127,17 @@ static bool is_inside(const struct async_store *store, uint32_t instance, uint32
     return false;
 }
 
-// How many of the instance and its ancestors are not entered by the current thread already.
-static uint32_t count_levels(const struct async_store *store, uint32_t instance)
-{
-    uint32_t levels = 0;
-    for (; instance != PLAN_NONE; instance = store->instances[instance].parent) {
-        if (store->current && is_inside(store, store->current->component_instance, instance))
-            break;
-        levels++;
-    }
-    return levels;
-}
-
 int async_enter(struct async_thread *thread)
 {
     struct async_store *store = thread->store;
-    uint32_t levels = count_levels(store, thread->component_instance);
-    uint32_t at = thread->component_instance;
-    for (uint32_t i = 0; i < levels; i++, at = store->instances[at].parent)
-        if (store->instances[at].entered)
+    uint32_t caller = store->current ? store->current->component_instance : PLAN_NONE;
+    uint32_t levels = 0, at = thread->component_instance;
+    // The instance and its ancestors that the current thread has not entered already.
+    for (; at != PLAN_NONE && !is_inside(store, caller, at); at = store->instances[at].parent) {
+        if (unlikely(store->instances[at].entered))
             return is_on_stack(store, store->instances[at].entered) ? -EDEADLK : -EBUSY;
+        levels++;
+    }
     at = thread->component_instance;
     for (uint32_t i = 0; i < levels; i++, at = store->instances[at].parent)
         store->instances[at].entered = thread;

@@ -399,7 +399,8 @@ static void leave_nested(struct async_task *task)
     struct async_thread *thread = &task->thread;
     struct async_store *store = thread->store;
     store->current = thread->outer;
-    unregister(thread);
+    if (unlikely(thread->index))
+        unregister(thread);
     async_leave(thread);
     task->state = TASK_RESOLVED;
 }

@@ -220,8 +220,8 @@ static int call_slot(struct async_store *store, uint32_t slot, union core_value 
                      uint32_t count, struct error *err)
 {
     struct instance *instance = instance_of(store);
-    wasmtime_func_t *func;
-    int rc = instance_func(instance, slot, &func, err);
+    wasmtime_func_t *func = &instance->funcs[slot].func;
+    int rc = likely(instance->funcs[slot].known) ? 0 : instance_func(instance, slot, &func, err);
     return rc < 0 ? rc : instance_call_core(instance, func, values, count, err);
 }
 
