@@ -299,6 +299,16 @@ static void add_arg(struct naming *n, struct str name, enum sort sort, uint32_t 
     *vec_push(&n->args) = (struct inline_export){.name = name, .item = {sort, index}};
 }
 
+// The type that the instance is given: as an exported interface exports it, so that the two
+// interfaces are seen to speak of the same type.
+static uint32_t outer_type(struct naming *n, const struct wit_typedef *def)
+{
+    const struct exported *x = find_exported(n->z, def->interface);
+    if (x && x != n->x && x->is_encoded)
+        return encode_alias_export(&n->z->e, SORT_TYPE, x->instance, def->name);
+    return wit_scope_typedef(&n->x->scope, def);
+}
+
 // What has been imported by a scope is given to the instance.
 static void add_type_args(struct naming *n, const struct wit_scope *s)
 {
@@ -309,7 +319,7 @@ static void add_type_args(struct naming *n, const struct wit_scope *s)
             continue;
         struct str name =
             arena_printf(n->z->arena, "%.*s%.*s", STR_ARG(s->name_prefix), STR_ARG(def->name));
-        add_arg(n, name, SORT_TYPE, wit_scope_typedef(&n->x->scope, def));
+        add_arg(n, name, SORT_TYPE, outer_type(n, def));
     }
 }
 
@@ -399,7 +409,8 @@ static int export_interface(struct componentizer *z, struct exported *x)
             return rc;
     }
     uint32_t instance = encode_naming(z, x, funcs, lifted);
-    (void)encode_export_of(&z->e, x->item->name, SORT_INSTANCE, instance);
+    x->instance = encode_export_of(&z->e, x->item->name, SORT_INSTANCE, instance);
+    x->is_encoded = true;
     return wit_scope_check(&x->scope, z->err);
 }
 

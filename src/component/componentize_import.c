@@ -67,9 +67,11 @@ struct abi_needs czr_lift_needs(const struct func_type *type, bool is_async)
     add_params(type, &flat, &needs.realloc, &needs.strings);
     needs.realloc |= flat > TYPE_FLAT_MAX;
     needs.memory = needs.realloc;
-    if (!type->result || is_async)
+    if (!type->result)
         return needs;
-    needs.memory |= type->result->layout.has_pointers || type->result->layout.flat_count > 1;
+    // An asynchronous one has its result from `task.return`, whose options must be the same.
+    needs.memory |= type->result->layout.has_pointers ||
+                    type->result->layout.flat_count > (is_async ? TYPE_FLAT_MAX : 1);
     needs.strings |= has_strings(type->result, &steps);
     return needs;
 }
@@ -88,13 +90,8 @@ static struct abi_needs payload_needs(const struct type *payload, bool is_read)
 
 static struct abi_needs return_needs(const struct func_type *type)
 {
-    struct abi_needs needs = {0};
-    unsigned steps = 0;
-    if (!type->result)
-        return needs;
-    needs.memory =
-        type->result->layout.has_pointers || type->result->layout.flat_count > TYPE_FLAT_MAX;
-    needs.strings = has_strings(type->result, &steps);
+    struct abi_needs needs = czr_lift_needs(type, true);
+    needs.realloc = false;
     return needs;
 }
 

@@ -73,6 +73,8 @@ struct exported {
     struct wit_scope scope;
     uint32_t *destructors; // by type of the interface: slot, or WANT_NO_SLOT
     bool is_entered;
+    bool is_encoded;
+    uint32_t instance; // that is exported, once it is encoded
 };
 
 struct componentizer {
