@@ -36,6 +36,7 @@ struct host_resource {
     struct str name;      // "fields"
     // Releases the representation when its last own handle goes. May refuse (a negative return with
     // call->error set traps the guest) while live children forbid it, except when call->teardown.
+    // call->data is this resource.
     int (*drop)(struct canon_call *call, void *rep);
 };
 
@@ -260,6 +261,7 @@ struct host_func {
     // Import: reads the flat arguments, calls the handler, writes the flat results (same array).
     // Export-only interfaces have NULL.
     int (*lower)(struct canon_call *call, union core_value *flat);
+    void *data; // call->data of this function; NULL: that of its interface
 };
 
 struct host_interface {

@@ -271,6 +271,7 @@ static int drop_own(struct canon_call *call, uint32_t index)
 {
     struct handle handle = call->handles->items[index];
     const struct host_resource *resource = handle.type;
+    call->data = (void *)(uintptr_t)resource;
     call->handles->items[index].kind = HANDLE_FREE;
     int rc = resource->drop ? resource->drop(call, handle.rep) : 0;
     call->handles->items[index] = handle;

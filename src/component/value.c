@@ -105,6 +105,7 @@ bool value_equal(const struct type *t, const struct value *a, const struct value
         return a->resource == b->resource && a->rep == b->rep;
     case TYPE_STREAM:
     case TYPE_FUTURE:
+        return a->stream == b->stream;
     case TYPE_ERROR_CONTEXT:
         break;
     }
@@ -166,7 +167,7 @@ int value_lift_params(struct canon_call *call, const struct func_type *type, uni
 {
     struct call_shape shape;
     struct place at = {flat, 0};
-    int rc = call_shape(call, type, false, &shape);
+    int rc = call_shape(call, type, call->is_async, &shape);
     if (rc == 0 && shape.params_in_memory) {
         at = (struct place){NULL, flat[0].u32};
         rc = canon_check_range(call, at.ptr, shape.size, shape.align);
@@ -194,7 +195,7 @@ int value_lower_result(struct canon_call *call, const struct func_type *type,
                        const struct value *result, union core_value *flat)
 {
     struct call_shape shape;
-    int rc = call_shape(call, type, false, &shape);
+    int rc = call_shape(call, type, call->is_async, &shape);
     if (rc < 0 || !type->result)
         return rc;
     if (shape.result_in_memory)

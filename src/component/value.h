@@ -28,6 +28,7 @@ struct value {
             const void *resource;
             void *rep;
         };
+        struct stream *stream; // stream, future: the reading side, which is the holder's
     };
 };
 

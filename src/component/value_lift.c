@@ -161,22 +161,15 @@ static int get_scalar(struct canon_call *call, const struct type *t, struct plac
     return 0;
 }
 
-// What the guest must not pass on is its fault; what it may is taken, so that its peer learns.
-static int refuse_handle(struct canon_call *call, const struct type *t, struct place at)
+// What the guest must not pass on is its fault.
+static int refuse_error_context(struct canon_call *call, struct place at)
 {
-    uint32_t index = (uint32_t)place_load(call, at, 4);
     struct error_context *context;
-    struct stream *stream;
-    int rc = t->kind == TYPE_ERROR_CONTEXT
-                 ? canon_lift_error_context(call, index, &context)
-                 : canon_lift_stream(call, index, t->kind == TYPE_FUTURE, t->element, &stream);
+    int rc = canon_lift_error_context(call, (uint32_t)place_load(call, at, 4), &context);
     if (rc < 0)
         return rc;
-    if (t->kind == TYPE_ERROR_CONTEXT)
-        error_context_unref(context);
-    else
-        stream_close_reader(stream);
-    return canon_trap(call, "streams, futures and error contexts have no dynamic value");
+    error_context_unref(context);
+    return canon_trap(call, "error contexts have no dynamic value");
 }
 
 int value_get(struct canon_call *call, const struct type *t, struct place at, struct arena *arena,
@@ -220,8 +213,10 @@ int value_get(struct canon_call *call, const struct type *t, struct place at, st
         return get_handle(call, t, at, out);
     case TYPE_STREAM:
     case TYPE_FUTURE:
+        return canon_lift_stream(call, (uint32_t)place_load(call, at, 4), t->kind == TYPE_FUTURE,
+                                 t->element, &out->stream);
     case TYPE_ERROR_CONTEXT:
         break;
     }
-    return refuse_handle(call, t, at);
+    return refuse_error_context(call, at);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "component/stream.h"
 #include "component/value_place.h"
 
 // Two words: the pointer and length of a string or list.
@@ -117,6 +118,15 @@ static uint64_t f32_bits(float value)
     return bits;
 }
 
+static int put_stream(struct canon_call *call, const struct value *value, struct place at)
+{
+    uint32_t index = 0;
+    int rc = canon_lower_stream(call, value->stream, &index);
+    if (rc == 0)
+        place_store(call, at, 4, index);
+    return rc;
+}
+
 int value_put(struct canon_call *call, const struct type *t, const struct value *value,
               struct place at)
 {
@@ -162,8 +172,9 @@ int value_put(struct canon_call *call, const struct type *t, const struct value 
         return put_handle(call, t, value, at);
     case TYPE_STREAM:
     case TYPE_FUTURE:
+        return put_stream(call, value, at);
     case TYPE_ERROR_CONTEXT:
         break;
     }
-    return canon_trap(call, "streams, futures and error contexts have no dynamic value");
+    return canon_trap(call, "error contexts have no dynamic value");
 }

@@ -131,7 +131,7 @@ static char *default_cache_dir(void)
 int engine_new(const struct engine_options *options, struct engine **out, struct error *err)
 {
     struct engine *engine = mem_new(struct engine);
-    wasmtime_error_t *error = wash_engine_new(make_config(options), &engine->wasm);
+    wasmtime_error_t *error = wash_wasm_engine_new(make_config(options), &engine->wasm);
     int rc = fault_take(error, NULL, err);
     if (rc < 0) {
         free(engine);
@@ -143,6 +143,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
         engine->cache_dir = mem_strdup(options->cache_dir);
     cache_fingerprint(engine->fingerprint);
     engine->compiling = options->compiling;
+    engine->features = options->features ? *options->features : component_features_default();
     const char *apart = getenv("WASH_MODULES_APART");
     engine->modules_apart = options->modules_apart || (apart && strcmp(apart, "1") == 0);
     pthread_mutex_init(&engine->ticker_lock, NULL);

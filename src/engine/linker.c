@@ -145,7 +145,8 @@ static void bind_trampoline(const struct linker *linker, struct linked *linked, 
     switch (trampoline->kind) {
     case TRAMPOLINE_IMPORT:
         bound->func = resolve_import(linker, &plan->imports[trampoline->target], &offer, report);
-        bound->data = bound->func ? offer->data : NULL;
+        if (bound->func)
+            bound->data = bound->func->data ? bound->func->data : offer->data;
         break;
     case TRAMPOLINE_LIFTED:
         bound->lifted = &plan->lifted[trampoline->target];

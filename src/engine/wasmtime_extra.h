@@ -5,7 +5,7 @@
 #include <wasmtime.h>
 
 // wasm_engine_new_with_config() that returns an error instead of aborting. Takes the config.
-wasmtime_error_t *wash_engine_new(wasm_config_t *config, wasm_engine_t **out);
+wasmtime_error_t *wash_wasm_engine_new(wasm_config_t *config, wasm_engine_t **out);
 
 // The pool resets only pages that were written, where the kernel can tell (Linux 6.7 on).
 void wash_pooling_pagemap_scan(wasmtime_pooling_allocation_config_t *config);

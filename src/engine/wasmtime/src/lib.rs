@@ -30,7 +30,7 @@ unsafe fn inner_mut<W, T>(wrapper: &mut W) -> &mut T {
 
 /// `wasm_engine_new_with_config` that returns an error where that one aborts. Takes the config.
 #[unsafe(no_mangle)]
-pub unsafe extern "C" fn wash_engine_new(
+pub unsafe extern "C" fn wash_wasm_engine_new(
     config: Box<capi::wasm_config_t>,
     out: &mut *mut capi::wasm_engine_t,
 ) -> CError {
