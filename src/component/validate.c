@@ -58,6 +58,11 @@ int component_features_set(struct component_features *set, struct str name, bool
     return -ENOENT;
 }
 
+const char *component_features_name(size_t index)
+{
+    return index < ARRAY_LEN(features) ? features[index].name.data : NULL;
+}
+
 int v_require(struct validator *v, bool on, const char *feature, const char *what)
 {
     return on ? 0 : v_fail(v, "%s requires the feature %s, which is off", what, feature);

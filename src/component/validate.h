@@ -30,6 +30,9 @@ struct component_features component_features_default(void);
 _must_use_ int component_features_set(struct component_features *features, struct str name,
                                       bool on);
 
+// The names in order, NULL behind the last.
+const char *component_features_name(size_t index);
+
 // Limits.
 #define VALIDATE_TYPE_SIZE_MAX  1000000u            // parts of one type written out as a tree
 #define VALIDATE_DEPTH_MAX      100u                // nesting of types by reference

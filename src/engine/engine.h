@@ -3,7 +3,7 @@
 // ticker and the cache of compiled code.
 #pragma once
 
-#include "base/error.h"
+#include "component/validate.h"
 
 struct engine;
 
@@ -18,6 +18,8 @@ struct engine_options {
     // Adapters are not merged into the modules that they adapt (component/plan_merge.h). Also by
     // the environment: WASH_MODULES_APART=1. For tests and benchmarks.
     bool modules_apart;
+    // What components may use; copied. NULL: component_features_default().
+    const struct component_features *features;
 };
 
 #define ENGINE_INSTANCES_DEFAULT     1000u

@@ -29,6 +29,7 @@ struct engine {
     char fingerprint[SHA256_HEX_BYTES];
     void (*compiling)(size_t bytes);
     bool modules_apart;
+    struct component_features features;
 
     // The ticker sleeps while no task runs anywhere.
     pthread_t ticker;

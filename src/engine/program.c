@@ -73,6 +73,8 @@ static int program_take(struct engine *engine, struct str bytes, struct program 
     program->bytes = bytes;
     int rc = component_decode(program->bytes, &program->component, err);
     if (rc == 0)
+        rc = component_validate(program->component, &engine->features, err);
+    if (rc == 0)
         rc = plan_and_compile(program, err);
     if (rc < 0) {
         program_unref(program);

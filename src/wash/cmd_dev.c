@@ -6,12 +6,23 @@
 
 #include "base/log.h"
 #include "host/http_host.h"
+#include "wash/feature_option.h"
 #include "wash/project.h"
 #include "wash/source_watch.h"
 
 #define DEV_TIMEOUT_MS 600000
 
+struct dev_options {
+    struct text_list features;
+};
+
+static const struct option dev_options[] = {
+    {NULL, 'W', OPTION_LIST, "NAME[=y|n]", FEATURE_OPTION_HELP,
+     offsetof(struct dev_options, features)},
+};
+
 struct dev {
+    struct component_features features;
     struct loop *loop;
     struct engine *engine;
     struct project project;
@@ -208,7 +219,9 @@ static int start(struct dev *dev, struct error *err)
     _cleanup_(mem_freep) char *text = str_dup(address);
     struct http_host_options options = {.address = text, .tls = tls_files(dev)};
     const char *ignored[] = {dev->build.component_path};
-    int rc = engine_new(&(struct engine_options){.compiling = tell_compiling}, &dev->engine, err);
+    struct engine_options engine_options = {.compiling = tell_compiling,
+                                            .features = &dev->features};
+    int rc = engine_new(&engine_options, &dev->engine, err);
     if (rc == 0)
         rc = http_host_start(dev->engine, &options, NULL, &dev->host, err);
     if (rc == 0)
@@ -263,8 +276,13 @@ static int run_session(struct dev *dev, struct error *err)
 static int run_dev(const struct global_options *global, void *options, const struct arguments *args,
                    struct error *err)
 {
+    const struct dev_options *o = options;
+    if (feature_option_help(&o->features))
+        return 0;
     struct dev dev = {.arena = ARENA_INIT(SIZE_MAX)};
-    int rc = project_open(global, &dev.project, err);
+    int rc = feature_option_read(&o->features, &dev.features, err);
+    if (rc == 0)
+        rc = project_open(global, &dev.project, err);
     if (rc == 0)
         log_info("starting development session for project %s", dev.project.dir);
     if (rc == 0)
@@ -286,5 +304,8 @@ const struct command command_dev = {
     .help = "Everything is set in .wash/config.yaml: `build.command`, `build.component_path`,\n"
             "`dev.address` (default 0.0.0.0:8000), `workload`. A build that fails leaves the\n"
             "component in place that served before.",
+    .options = dev_options,
+    .option_count = ARRAY_LEN(dev_options),
+    .options_size = sizeof(struct dev_options),
     .run = run_dev,
 };

@@ -8,7 +8,9 @@
 #include "component/wit_binary.h"
 #include "data/tree.h"
 #include "base/file.h"
+#include "component/validate.h"
 #include "wash/command.h"
+#include "wash/feature_option.h"
 #include "wit/wit.h"
 
 #define WIT_TEXT_BYTES_MAX ((size_t)64 * 1024 * 1024)
@@ -16,6 +18,8 @@
 struct inspect_options {
     struct text_list features;
     bool all_features;
+    bool validate;
+    struct text_list switches;
 };
 
 #define FIELD(name) offsetof(struct inspect_options, name)
@@ -23,6 +27,11 @@ static const struct option options[] = {
     {"features", 0, OPTION_LIST, "NAME", "show what is @unstable(feature = NAME) in WIT text",
      FIELD(features)},
     {"all-features", 0, OPTION_FLAG, NULL, "show all that is @unstable", FIELD(all_features)},
+    {"validate", 0, OPTION_FLAG, NULL,
+     "check each FILE, a component, and print a line for each;\n"
+     "exit code 1 when one is invalid",
+     FIELD(validate)},
+    {NULL, 'W', OPTION_LIST, "NAME[=y|n]", FEATURE_OPTION_HELP, FIELD(switches)},
 };
 
 static void enable_features(struct wit_resolve *resolve, const struct inspect_options *o)
@@ -111,16 +120,57 @@ static int print_path(const char *path, const struct inspect_options *o, struct 
     return print_binary(buf_str(&content), text, err);
 }
 
+static int validate_file(const char *path, const struct component_features *features,
+                         struct error *err)
+{
+    BUF(content, COMPONENT_BYTES_MAX);
+    int rc = file_read(path, &content, err);
+    if (rc < 0)
+        return rc;
+    struct component *component;
+    rc = component_decode(buf_str(&content), &component, err);
+    if (rc < 0)
+        return rc;
+    rc = component_validate(component, features, err);
+    component_free(component);
+    return rc;
+}
+
+static int validate_files(const struct inspect_options *o, const struct arguments *args,
+                          struct error *err)
+{
+    struct component_features features;
+    int rc = feature_option_read(&o->switches, &features, err);
+    if (rc < 0)
+        return rc;
+    bool valid = true;
+    for (size_t i = 0; i < args->len; i++) {
+        ERROR(why);
+        bool ok = validate_file(args->items[i], &features, &why) == 0;
+        if (ok)
+            printf("%s: ok\n", args->items[i]);
+        else
+            printf("%s: error: %s\n", args->items[i], error_text(&why));
+        valid &= ok;
+    }
+    return valid ? 0 : 1;
+}
+
 static int run_inspect(const struct global_options *global, void *options_out,
                        const struct arguments *args, struct error *err)
 {
+    const struct inspect_options *o = options_out;
+    if (feature_option_help(&o->switches))
+        return 0;
+    if (o->validate && args->len > 0)
+        return validate_files(o, args, err);
     if (args->len != 1) {
         fprintf(stderr, "wash: `wash inspect` takes one FILE\n");
         return EXIT_USAGE;
     }
     const char *path = args->items[0];
     BUF(text, WIT_TEXT_BYTES_MAX);
-    int rc = print_path(path, options_out, &text, err);
+    int rc = print_path(path, o, &text, err);
     if (rc < 0)
         return error_wrap(err, "%s", path);
     // What prints the message ends it with a line end of its own.
@@ -136,10 +186,11 @@ static int run_inspect(const struct global_options *global, void *options_out,
 
 const struct command command_inspect = {
     .name = "inspect",
-    .usage = "[OPTIONS] FILE",
+    .usage = "[OPTIONS] FILE...",
     .summary = "Print imports and exports, or a WIT package, as WIT",
     .help = "FILE is a component, a WIT package in binary form, a core module with embedded WIT,\n"
-            "a file of WIT text, or a folder of such files with the packages they use in deps/.",
+            "a file of WIT text, or a folder of such files with the packages they use in deps/.\n"
+            "Several are taken with --validate only.",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .options_size = sizeof(struct inspect_options),

@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "host/http_host.h"
 #include "wash/command.h"
+#include "wash/feature_option.h"
 
 struct run_options {
     const char *addr;
@@ -21,6 +22,7 @@ struct run_options {
     struct text_list env;
     struct text_list dirs;
     struct text_list allow_hosts;
+    struct text_list features;
     bool inherit_network;
     uint64_t memory_bytes;
     uint64_t timeout_ms;
@@ -83,6 +85,7 @@ static const struct option options[] = {
      FIELD(tls_key_path)},
     {"workers", 0, OPTION_COUNT, "N", "threads that serve HTTP (default: the CPUs)",
      FIELD(workers)},
+    {NULL, 'W', OPTION_LIST, "NAME[=y|n]", FEATURE_OPTION_HELP, FIELD(features)},
 };
 
 #define REQUEST_TIMEOUT_MS_DEFAULT 600000
@@ -308,6 +311,8 @@ static int run_run(const struct global_options *global, void *options_,
                    const struct arguments *args, struct error *err)
 {
     const struct run_options *run = options_;
+    if (feature_option_help(&run->features))
+        return 0;
     if (args->after_dashes != 1) {
         fprintf(stderr,
                 "wash: `wash run` takes one FILE; arguments of the guest stand behind `--`\n");
@@ -315,9 +320,13 @@ static int run_run(const struct global_options *global, void *options_,
     }
     struct settings settings = {.arena = ARENA_INIT(SIZE_MAX)};
     struct engine *engine = NULL;
+    struct component_features features;
+    struct engine_options engine_options = {.compiling = tell_compiling, .features = &features};
     int rc = make_settings(&settings, run, args, err);
     if (rc == 0)
-        rc = engine_new(&(struct engine_options){.compiling = tell_compiling}, &engine, err);
+        rc = feature_option_read(&run->features, &features, err);
+    if (rc == 0)
+        rc = engine_new(&engine_options, &engine, err);
     if (rc == 0)
         rc = run_with_engine(engine, run, &settings, err);
     engine_free(engine);
