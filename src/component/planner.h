@@ -168,7 +168,7 @@ struct planner {
     } trampolines;
     uint32_t core_instance_count;
     VEC(struct env *) component_envs; // by component instance
-    struct shim **shims; // by working number of core instance; NULL: not a shim
+    struct shim **shims;              // by working number of core instance; NULL: not a shim
 };
 
 // "component: byte 0x..: message" of the definition being evaluated. Returns `code`.

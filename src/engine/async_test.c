@@ -6,7 +6,7 @@
 #include "engine/instance.h"
 #include "engine/linker.h"
 #include "engine/program.h"
-#include "later.h"
+#include "engine/later.h"
 #include "testing/test.h"
 
 // ---- the host -----------------------------------------------------------------------------------

@@ -9,11 +9,7 @@
 #include "wash/version.h"
 
 static const struct command *const commands[] = {
-    &command_build,
-    &command_component,
-    &command_dev,
-    &command_inspect,
-    &command_run,
+    &command_build, &command_component, &command_dev, &command_inspect, &command_run,
 };
 
 #define REPORT_BYTES_MAX ((size_t)256 * 1024 * 1024)
