@@ -150,11 +150,11 @@ def test_connections_without_a_header_are_closed():
         for data in [REQUEST, header()[:20], header()[:12], b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + REQUEST,
                      SIGNATURE + b"\x21\x11\xff\xff" + REQUEST, SIGNATURE + b"\x21\x12\x00\x0c" + bytes(12) + REQUEST]:
             with server.connect() as sock:
-                sock.sendall(data)
-                sock.shutdown(socket.SHUT_WR)
                 try:
+                    sock.sendall(data)
+                    sock.shutdown(socket.SHUT_WR)
                     equal(sock.recv(100), b"")
-                except ConnectionResetError:
+                except OSError:  # closed before all was sent
                     pass
         equal(server.output().count("PROXY protocol: "), 1)
         contains(server.raw(header() + REQUEST), b"200 OK")
