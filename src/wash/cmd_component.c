@@ -6,8 +6,11 @@
 
 #include "base/file.h"
 #include "component/componentize.h"
+#include "component/core_module.h"
+#include "component/wit_binary.h"
 #include "data/tree.h"
 #include "wash/command.h"
+#include "wash/wasi1_adapter.h"
 
 struct component_options {
     struct text_list adapters;
@@ -17,9 +20,7 @@ struct component_options {
 #define FIELD(name) offsetof(struct component_options, name)
 static const struct option options[] = {
     {"adapt", 0, OPTION_LIST, "[NAME=]FILE",
-     "core module that serves imports of module NAME (default: the file's name up to its first "
-     "dot)",
-     FIELD(adapters)},
+     "serves imports of module NAME (default: FILE to its first dot)", FIELD(adapters)},
     {"out", 'o', OPTION_TEXT, "FILE", "where the component goes (default: standard output)",
      FIELD(out)},
 };
@@ -36,7 +37,7 @@ static struct str name_of_file(const char *path)
 
 struct adapters {
     struct componentize_adapter items[COMPONENTIZE_ADAPTERS_MAX];
-    struct buf content[COMPONENTIZE_ADAPTERS_MAX];
+    struct buf content[COMPONENTIZE_ADAPTERS_MAX]; // of those read from files
     size_t len;
 };
 
@@ -61,6 +62,34 @@ static int add_adapter(struct adapters *a, const char *option, struct error *err
     *content = BUF_INIT(COMPONENTIZE_BYTES_MAX);
     int rc = file_read(path, content, err);
     a->items[a->len - 1] = (struct componentize_adapter){name, buf_str(content)};
+    return rc;
+}
+
+static bool imports_wasi1(const struct core_module *module)
+{
+    for (uint32_t i = 0; i < module->import_count; i++)
+        if (str_is(module->imports[i].module, WASI1_MODULE))
+            return true;
+    return false;
+}
+
+// A module for WASI 0.1 is served by our own adapter unless the caller brings one.
+static int add_wasi1(struct adapters *a, struct str module_bytes, struct error *err)
+{
+    for (size_t i = 0; i < a->len; i++)
+        if (str_is(a->items[i].name, WASI1_MODULE))
+            return 0;
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct core_module module;
+    int rc = core_module_decode(module_bytes, 0, &arena, &module, err);
+    if (rc == 0) {
+        const struct core_export *start = core_module_find_export(&module, STR("_start"));
+        bool is_command = start && start->kind == CORE_FUNC;
+        if ((is_command || imports_wasi1(&module)) && a->len < COMPONENTIZE_ADAPTERS_MAX)
+            a->items[a->len++] =
+                (struct componentize_adapter){STR(WASI1_MODULE), wasi1_adapter(is_command)};
+    }
+    arena_done(&arena);
     return rc;
 }
 
@@ -100,7 +129,11 @@ static int make_component(const char *path, const struct component_options *o, s
     int rc = file_read(path, &module, err);
     if (rc < 0)
         return rc;
-    rc = componentize(buf_str(&module), adapters.items, adapters.len, out, err);
+    if (wit_binary_kind(buf_str(&module)) > WIT_BINARY_MODULE)
+        return error_set(err, -EINVAL, "%s: this is a component already", path);
+    rc = add_wasi1(&adapters, buf_str(&module), err);
+    if (rc == 0)
+        rc = componentize(buf_str(&module), adapters.items, adapters.len, out, err);
     return rc < 0 ? error_wrap(err, "%s", path) : 0;
 }
 
@@ -129,10 +162,9 @@ const struct command command_component = {
     .name = "component",
     .usage = "new [OPTIONS] MODULE",
     .summary = "Make a component of a core module",
-    .help =
-        "MODULE is a core module that embeds its WIT. What it imports of WASI 0.1 is served by\n"
-        "--adapt wasi_snapshot_preview1.command.wasm (programs with a main function) or\n"
-        "--adapt wasi_snapshot_preview1.reactor.wasm (libraries).\n",
+    .help = "MODULE is a core module that embeds its WIT, or one for WASI 0.1: what it imports of\n"
+            "wasi_snapshot_preview1 is served by an adapter that wash brings along, and _start\n"
+            "becomes wasi:cli/run. --adapt takes another adapter, or those of other modules.\n",
     .options = options,
     .option_count = ARRAY_LEN(options),
     .options_size = sizeof(struct component_options),
