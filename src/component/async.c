@@ -55,10 +55,9 @@ static struct async_instance *instance_of(const struct async_thread *thread)
 // The part of a thread's condition that other tasks of its component instance decide.
 static bool is_held_up(const struct async_thread *thread)
 {
-    const struct async_instance *instance = instance_of(thread);
     if (thread->wait == WAIT_ENTRY)
         return async_task_is_held_up(thread->task);
-    return thread->wait == WAIT_CALLBACK && instance->exclusive;
+    return thread->wait == WAIT_CALLBACK && instance_of(thread)->exclusive;
 }
 
 static bool has_cause(const struct async_thread *thread)
@@ -269,6 +268,8 @@ int async_thread_main(struct async_thread *thread, struct error *err)
 // (CanonicalABI.md "canon lift": a synchronous task). The first that is ready, itself included.
 static struct async_thread *find_ready(struct async_thread *thread)
 {
+    if (thread->component_instance == PLAN_NONE)
+        return NULL;
     const struct async_instance *instance = instance_of(thread);
     for (struct async_thread *t = thread->store->ready.first; t; t = t->queue_next)
         if (t->component_instance == thread->component_instance && t != instance->exclusive &&
@@ -395,19 +396,25 @@ void async_thread_done(struct async_thread *thread)
     thread->store->thread_count--;
 }
 
-struct async_thread *async_thread_new(struct async_store *store, uint32_t component_instance,
-                                      int (*body)(struct async_thread *thread, struct error *err))
+static struct async_thread *heap_thread(struct async_store *store)
 {
     struct async_thread *thread = mem_new(struct async_thread);
-    if (async_thread_init(store, thread, component_instance, body) < 0) {
-        free(thread);
-        return NULL;
-    }
     thread->heap_next = store->heap_threads;
     thread->heap_link = &store->heap_threads;
     if (thread->heap_next)
         thread->heap_next->heap_link = &thread->heap_next;
     store->heap_threads = thread;
+    return thread;
+}
+
+struct async_thread *async_thread_new(struct async_store *store, uint32_t component_instance,
+                                      int (*body)(struct async_thread *thread, struct error *err))
+{
+    if (store->thread_count >= ASYNC_THREADS_MAX)
+        return NULL;
+    struct async_thread *thread = heap_thread(store);
+    int rc = async_thread_init(store, thread, component_instance, body);
+    assert(rc == 0);
     return thread;
 }
 
@@ -449,9 +456,11 @@ struct async_thread *async_host_thread(struct async_store *store, uint32_t compo
                                        int (*body)(struct async_thread *thread, struct error *err),
                                        void *data)
 {
-    struct async_thread *thread = async_thread_new(store, component_instance, run_host_thread);
-    if (!thread)
-        return NULL;
+    struct async_thread *thread = heap_thread(store);
+    store->thread_count++; // not under the limit: each belongs to a job or a stream
+    thread->store = store;
+    thread->component_instance = component_instance;
+    thread->body = run_host_thread;
     thread->host_body = body;
     thread->host_data = data;
     start_waiting(thread, WAIT_TURN, false);

@@ -78,9 +78,11 @@ static void task_free(struct async_task *task)
 
 int async_thread_register(struct async_thread *thread, struct error *err)
 {
-    struct thread_table *table = &thread->store->instances[thread->component_instance].threads;
     if (thread->index)
         return 0;
+    if (thread->component_instance == PLAN_NONE)
+        return error_set(err, -EFAULT, "a thread outside a task has no index");
+    struct thread_table *table = &thread->store->instances[thread->component_instance].threads;
     if (table->free_len > 0) {
         thread->index = table->free_indices[--table->free_len];
     } else {

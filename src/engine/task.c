@@ -64,6 +64,7 @@ struct task *task_new(struct instance *instance, task_body body, void *arg)
         task->next->link = &task->next;
     instance->tasks = task;
     task->base.store = &instance->async;
+    task->base.component_instance = PLAN_NONE; // the host's
     task->base.is_nested = true;
     task->thread = task->current = &task->base;
     call_init(task);
