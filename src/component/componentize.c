@@ -7,6 +7,15 @@
 #include "component/componentize_internal.h"
 #include "component/validate.h"
 
+const struct core_export *czr_find_export(const struct part *part, enum core_extern_kind kind,
+                                          struct str name, struct str standard)
+{
+    const struct core_export *export = core_module_find_export(&part->core, name);
+    if (!export || export->kind != kind)
+        export = core_module_find_export(&part->core, standard);
+    return export && export->kind == kind ? export : NULL;
+}
+
 // ---- parts --------------------------------------------------------------------------------------
 
 static int read_world(struct componentizer *z, struct part *part)
@@ -204,8 +213,11 @@ static uint32_t instantiate_with(struct componentizer *z, uint32_t module,
 static bool find_alloc(const struct part *part, struct str *name)
 {
     *name = part->is_adapter ? STR("cabi_import_realloc") : STR("cabi_realloc");
-    const struct core_export *export = core_module_find_export(&part->core, *name);
-    return export && export->kind == CORE_FUNC;
+    const struct core_export *export =
+        czr_find_export(part, CORE_FUNC, *name, STR(CZR_STANDARD "_realloc"));
+    if (export)
+        *name = export->name;
+    return export != NULL;
 }
 
 static void alias_allocators(struct componentizer *z)
@@ -246,9 +258,9 @@ static void fill_slots(struct componentizer *z, uint32_t fixup)
 static void call_initialize(struct componentizer *z)
 {
     const struct part *main = &z->parts[0];
-    const struct core_export *export = core_module_find_export(&main->core, STR("_initialize"));
-    if (!export || export->kind != CORE_FUNC || export->func->params.len > 0 ||
-        export->func->results.len > 0)
+    const struct core_export *export =
+        czr_find_export(main, CORE_FUNC, STR("_initialize"), STR(CZR_STANDARD "_initialize"));
+    if (!export || export->func->params.len > 0 || export->func->results.len > 0)
         return;
     struct writer w;
     writer_init(&w, COMPONENTIZE_BYTES_MAX);
@@ -298,7 +310,7 @@ static void alias_memory(struct componentizer *z)
 {
     if (z->has_memory)
         z->memory =
-            encode_alias_core_export(&z->e, SORT_CORE_MEMORY, z->parts[0].instance, STR("memory"));
+            encode_alias_core_export(&z->e, SORT_CORE_MEMORY, z->parts[0].instance, z->memory_name);
 }
 
 static void encode_core(struct componentizer *z)
@@ -363,8 +375,11 @@ static int plan(struct componentizer *z, struct str module,
         rc = trim_adapter(z, &z->parts[i]);
     if (rc < 0)
         return rc;
-    const struct core_export *memory = core_module_find_export(&z->parts[0].core, STR("memory"));
-    z->has_memory = memory && memory->kind == CORE_MEMORY;
+    const struct core_export *memory =
+        czr_find_export(&z->parts[0], CORE_MEMORY, STR("memory"), STR(CZR_STANDARD "_memory"));
+    z->has_memory = memory != NULL;
+    if (memory)
+        z->memory_name = memory->name;
     for (uint32_t i = 0; i < z->part_count && rc == 0; i++)
         rc = czr_match_imports(z, &z->parts[i]);
     if (rc == 0)

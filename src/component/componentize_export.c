@@ -32,6 +32,32 @@ static bool is_own_resource(const struct wit_typedef *def)
     return def->resource && !def->type && !def->alias_of;
 }
 
+// "wasi:cli/run@0.2" for "wasi:cli/run@0.2.6": up to the first number that is not 0.
+static struct str standard_interface(struct str id)
+{
+    ssize_t at = str_find_char(id, '@');
+    if (at < 0 || str_find_char(str_from_index(id, (size_t)at), '-') >= 0)
+        return id;
+    size_t end = (size_t)at + 1;
+    for (int i = 0; i < 2; i++) {
+        struct str rest = str_from_index(id, end);
+        ssize_t dot = str_find_char(rest, '.');
+        if (dot < 0)
+            return id;
+        if (!str_is(str_sub(rest, 0, (size_t)dot), "0"))
+            return str_sub(id, 0, end + (size_t)dot);
+        end += (size_t)dot + 1;
+    }
+    return id;
+}
+
+// "cm32p2|wasi:cli/run@0.2|run".
+static struct str standard_export(struct componentizer *z, struct str interface, struct str func)
+{
+    return arena_printf(z->arena, CZR_STANDARD "|%.*s|%.*s", STR_ARG(standard_interface(interface)),
+                        STR_ARG(func));
+}
+
 static void plan_destructors(struct componentizer *z, struct exported *x)
 {
     const struct wit_interface *interface = x->interface;
@@ -42,11 +68,15 @@ static void plan_destructors(struct componentizer *z, struct exported *x)
             continue;
         struct str name = arena_printf(z->arena, "%.*s#[dtor]%.*s", STR_ARG(x->item->name),
                                        STR_ARG(interface->types[i]->name));
-        const struct core_export *export = core_module_find_export(&x->part->core, name);
-        if (!export || export->kind != CORE_FUNC)
+        struct str standard = standard_export(
+            z, x->item->name,
+            arena_printf(z->arena, "%.*s_dtor", STR_ARG(interface->types[i]->name)));
+        const struct core_export *export = czr_find_export(x->part, CORE_FUNC, name, standard);
+        if (!export)
             continue;
         x->destructors[i] = (uint32_t)z->slots.len;
-        *vec_push(&z->slots) = (struct slot){.type = export->func, .part = x->part, .export = name};
+        *vec_push(&z->slots) =
+            (struct slot){.type = export->func, .part = x->part, .export = export->name};
     }
 }
 
@@ -154,12 +184,29 @@ struct lift_names {
     bool is_async;
 };
 
-static int find_lift(struct componentizer *z, const struct part *part, struct str name,
+// What is lifted.
+struct lift_source {
+    const struct part *part;
+    struct str interface; // empty: the world's
+    struct str func;
+    const struct func_type *type;
+    struct wit_scope *scope;
+};
+
+static int find_lift(struct componentizer *z, const struct lift_source *from,
                      struct lift_names *out)
 {
+    const struct part *part = from->part;
+    struct str name = from->func;
+    if (from->interface.len > 0)
+        name = arena_printf(z->arena, "%.*s#%.*s", STR_ARG(from->interface), STR_ARG(from->func));
     *out = (struct lift_names){.func = name};
     out->post_return = arena_printf(z->arena, "cabi_post_%.*s", STR_ARG(name));
     if (has_func(part, name))
+        return 0;
+    out->func = standard_export(z, from->interface, from->func);
+    out->post_return = arena_printf(z->arena, "%.*s_post", STR_ARG(out->func));
+    if (has_func(part, out->func))
         return 0;
     out->is_async = true;
     out->func = arena_printf(z->arena, "[async-lift]%.*s", STR_ARG(name));
@@ -192,11 +239,13 @@ static int set_lift_options(struct componentizer *z, const struct part *part,
     if (needs.memory && !z->has_memory)
         return error_set(z->err, -EINVAL, "core module: it exports no memory, which `%.*s` needs",
                          STR_ARG(names->func));
-    if (needs.realloc && !has_func(part, realloc))
+    const struct core_export *allocator =
+        czr_find_export(part, CORE_FUNC, realloc, STR(CZR_STANDARD "_realloc"));
+    if (needs.realloc && !allocator)
         return error_set(z->err, -EINVAL, "core module: it exports no `%.*s`, which `%.*s` needs",
                          STR_ARG(realloc), STR_ARG(names->func));
     if (o->has_realloc)
-        o->realloc = alias_func(z, part, realloc);
+        o->realloc = alias_func(z, part, allocator->name);
     if (o->has_callback)
         o->callback = alias_func(z, part, names->callback);
     if (o->has_post_return)
@@ -204,18 +253,17 @@ static int set_lift_options(struct componentizer *z, const struct part *part,
     return 0;
 }
 
-static int lift(struct componentizer *z, const struct part *part, struct str name,
-                const struct func_type *type, struct wit_scope *scope, uint32_t *index)
+static int lift(struct componentizer *z, const struct lift_source *from, uint32_t *index)
 {
     struct lift_names names;
     struct canon_def def = {.kind = CANON_LIFT};
-    int rc = find_lift(z, part, name, &names);
+    int rc = find_lift(z, from, &names);
     if (rc == 0)
-        rc = set_lift_options(z, part, &names, type, &def.options);
+        rc = set_lift_options(z, from->part, &names, from->type, &def.options);
     if (rc < 0)
         return rc;
-    def.type = wit_scope_func(scope, type);
-    def.func = alias_func(z, part, names.func);
+    def.type = wit_scope_func(from->scope, from->type);
+    def.func = alias_func(z, from->part, names.func);
     *index = encode_canon(&z->e, &def);
     return 0;
 }
@@ -402,9 +450,12 @@ static int export_interface(struct componentizer *z, struct exported *x)
     const struct wit_func **funcs = wit_funcs_in_order(z->arena, x->interface);
     uint32_t *lifted = arena_new_array(z->arena, uint32_t, x->interface->func_count);
     for (uint32_t i = 0; i < x->interface->func_count; i++) {
-        struct str name =
-            arena_printf(z->arena, "%.*s#%.*s", STR_ARG(x->item->name), STR_ARG(funcs[i]->symbol));
-        int rc = lift(z, x->part, name, &funcs[i]->type, &x->scope, &lifted[i]);
+        struct lift_source from = {.part = x->part,
+                                   .interface = x->item->name,
+                                   .func = funcs[i]->symbol,
+                                   .type = &funcs[i]->type,
+                                   .scope = &x->scope};
+        int rc = lift(z, &from, &lifted[i]);
         if (rc < 0)
             return rc;
     }
@@ -418,7 +469,9 @@ static int export_func(struct componentizer *z, const struct part *part,
                        const struct wit_world_item *item)
 {
     uint32_t lifted;
-    int rc = lift(z, part, item->name, &item->func->type, &z->root, &lifted);
+    struct lift_source from = {
+        .part = part, .func = item->name, .type = &item->func->type, .scope = &z->root};
+    int rc = lift(z, &from, &lifted);
     if (rc == 0)
         (void)encode_export_of(&z->e, item->name, SORT_FUNC, lifted);
     return rc;

@@ -240,8 +240,16 @@ static struct parsed_name parse_name(struct str name)
 struct place {
     bool is_exported;
     bool is_root;
+    bool is_standard;                  // names are those of the build target "cm32p2"
     const struct wit_world_item *item; // an interface; NULL at the root
 };
+
+// "wasi:io/poll@0.2" for "wasi:io/poll@0.2.6".
+bool czr_is_standard_name(struct str name, struct str full)
+{
+    return str_find_char(name, '@') >= 0 && full.len > name.len && str_starts(full, name) &&
+           full.data[name.len] == '.';
+}
 
 static const struct wit_world_item *find_item(const struct wit_world_item *items, uint32_t count,
                                               struct str name, enum wit_item_kind kind)
@@ -250,7 +258,8 @@ static const struct wit_world_item *find_item(const struct wit_world_item *items
         if (items[i].kind == kind && str_eq(items[i].name, name))
             return &items[i];
     for (uint32_t i = 0; i < count; i++)
-        if (items[i].kind == kind && interface_name_compatible(name, items[i].name))
+        if (items[i].kind == kind && (interface_name_compatible(name, items[i].name) ||
+                                      czr_is_standard_name(name, items[i].name)))
             return &items[i];
     return NULL;
 }
@@ -258,6 +267,11 @@ static const struct wit_world_item *find_item(const struct wit_world_item *items
 static bool find_place(const struct wit_world *world, struct str module, struct place *out)
 {
     *out = (struct place){.is_exported = strip(&module, "[export]")};
+    out->is_standard = strip(&module, CZR_STANDARD);
+    if (out->is_standard && strip(&module, "|"))
+        out->is_exported = strip(&module, "_ex_");
+    else if (out->is_standard)
+        module = STR("$root");
     out->is_root = str_is(module, "$root");
     if (out->is_root)
         return true;
@@ -387,6 +401,24 @@ static int match_builtin(struct componentizer *z, struct part *part, struct want
     return 0;
 }
 
+// "R_drop", "R_new", "R_rep" of the build target "cm32p2" in the terms of others.
+static struct parsed_name standard_name(struct str name, struct parsed_name parsed)
+{
+    static const struct {
+        struct str suffix;
+        const char *builtin;
+    } suffixes[] = {{STR_INIT("_drop"), "resource-drop"},
+                    {STR_INIT("_new"), "resource-new"},
+                    {STR_INIT("_rep"), "resource-rep"}};
+    for (size_t i = 0; i < ARRAY_LEN(suffixes); i++) {
+        if (!str_ends(name, suffixes[i].suffix))
+            continue;
+        parsed.builtin = find_builtin(str_from(suffixes[i].builtin), &parsed.number);
+        parsed.rest = str_sub(name, 0, name.len - suffixes[i].suffix.len);
+    }
+    return parsed;
+}
+
 static int match_canon(struct componentizer *z, struct part *part, struct want *want)
 {
     struct place place;
@@ -394,6 +426,8 @@ static int match_canon(struct componentizer *z, struct part *part, struct want *
         return fail(z, part, want->import,
                     "the world imports no such interface, and no adapter serves it");
     struct parsed_name name = parse_name(want->import->name);
+    if (place.is_standard)
+        name = standard_name(want->import->name, name);
     want->interface = place.item ? place.item->interface : NULL;
     want->is_exported = place.is_exported;
     if (name.builtin)

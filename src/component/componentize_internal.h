@@ -11,6 +11,9 @@
 
 #define WANT_NO_SLOT UINT32_MAX
 
+// What names of the build target for 32-bit memories begin with (BuildTargets.md).
+#define CZR_STANDARD "cm32p2"
+
 enum want_kind {
     WANT_CANON,   // a canonical definition
     WANT_ADAPTER, // main's: an export of an adapter
@@ -94,6 +97,7 @@ struct componentizer {
     uint32_t shim_instance;
     uint32_t memory; // main's
     bool has_memory;
+    struct str memory_name;
 };
 
 struct str czr_address(struct arena *arena, const void *address);
@@ -106,6 +110,12 @@ static inline struct str czr_key(const void *const *address)
 
 // Finds out what each imported function of a part is.
 _must_use_ int czr_match_imports(struct componentizer *z, struct part *part);
+
+// Whether the first is the name that build targets use for the second.
+bool czr_is_standard_name(struct str name, struct str full);
+// A function or memory that a part exports under one of these names (`standard` may be empty).
+const struct core_export *czr_find_export(const struct part *part, enum core_extern_kind kind,
+                                          struct str name, struct str standard);
 
 // Whether the canonical ABI needs memory or an allocator to pass parameters or a result.
 struct abi_needs {
