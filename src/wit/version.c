@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "wit/version.h"
 
+// The digits of a number without leading zeros that fits 64 bits; 0: there is none.
 static size_t digits(struct str text, size_t at)
 {
     size_t n = 0;
+    uint64_t value;
     while (at + n < text.len && ascii_is_digit(text.data[at + n]))
         n++;
+    if (str_to_u64(str_sub(text, at, n), UINT64_MAX, &value) < 0)
+        return 0;
     return n > 1 && text.data[at] == '0' ? 0 : n;
 }
 

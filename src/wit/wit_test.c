@@ -263,6 +263,7 @@ static const struct {
     {"package a:b;\n/* /* */", "t.wit:2:1: this block comment does not end"},
     {"package a:b@1.0;", "t.wit:1:13: expected a version such as 1.2.3"},
     {"package a:b@01.0.0;", "t.wit:1:13: expected a version"},
+    {"package a:b@1.99999999999999999999.0;", "t.wit:1:13: expected a version"},
     {"package a:b;\ninterface i { type Ab = u8; }", "mixes upper and lower case"},
     {"package a:b;\ninterface i { type a- = u8; }", "has an empty word"},
     {"package a:b;\ninterface i { type a = b; type b = list<a>; }", "contains itself"},
