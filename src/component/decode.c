@@ -289,7 +289,9 @@ static void add_definition(struct decoder *d, struct definition_list *list, stru
 static void decode_vector(struct decoder *d, uint8_t section, struct definition_list *list)
 {
     uint32_t count = reader_count(&d->r, 1, "definitions");
-    struct reader_path here = {d->r.path, vectors[section].item, 0, STR_EMPTY};
+    const struct reader_path *outer = d->r.path;
+    // The item takes the place of its section.
+    struct reader_path here = {outer->up, vectors[section].item, 0, STR_EMPTY};
     d->r.path = &here;
     for (uint32_t i = 0; i < count && !reader_failed(&d->r); i++) {
         enum sort sort = vectors[section].sort;
@@ -298,7 +300,7 @@ static void decode_vector(struct decoder *d, uint8_t section, struct definition_
         vectors[section].decode(d, &def);
         add_definition(d, list, def);
     }
-    d->r.path = here.up;
+    d->r.path = outer;
 }
 
 static void decode_core_module_section(struct decoder *d, struct definition_list *list)
@@ -348,10 +350,11 @@ static void decode_component_section(struct decoder *d, struct definition_list *
         reader_fail(&d->r, "components are nested more than %d deep", COMPONENT_NESTING_MAX);
         return;
     }
-    struct reader_path here = {d->r.path, "component", outer->counts[SORT_COMPONENT], STR_EMPTY};
+    const struct reader_path *section = d->r.path;
+    struct reader_path here = {section->up, "component", outer->counts[SORT_COMPONENT], STR_EMPTY};
     d->r.path = &here;
     decode_component(d, scope);
-    d->r.path = here.up;
+    d->r.path = section;
     d->scope = outer;
     d->depth--;
     add_definition(d, list, def);
@@ -402,8 +405,11 @@ static void decode_component(struct decoder *d, struct component *scope)
         reader_fail_at(&d->r, at, "not the preamble of a component");
     d->scope = scope;
     struct definition_list list = {0};
-    while (!reader_at_end(&d->r))
+    struct reader_path here = {d->r.path, "section", 0, STR_EMPTY};
+    d->r.path = &here;
+    for (; !reader_at_end(&d->r); here.index++)
         decode_section(d, &list);
+    d->r.path = here.up;
     decode_scope_finish(d, &list);
 }
 

@@ -73,6 +73,8 @@ TEST(features_are_switched_by_name)
 TEST(messages_say_byte_path_and_rule)
 {
     // (component (component (import "aB" (func))))
+    check_refused(STR(PREAMBLE "\x0a\5\xff\xff\xff\xff\x7f"), NULL,
+                  "component: byte 0xa (section 0): ");
     check_refused(STR(PREAMBLE "\4\x18" PREAMBLE "\7\5\1\x40\0\1\0\x0a\7\1\0\2aB\1\0"), NULL,
                   "component: byte 0x1c (component 0, import `aB`): import or export name `aB` "
                   "is not in kebab case");
@@ -172,6 +174,59 @@ TEST(fixtures)
         }
         closedir(dir);
     }
+}
+
+// A refusal says where: the byte, and the item unless the preamble is at fault.
+static void check_located(const char *path, const char *message)
+{
+    static const char *const whole_files[] = {"the file is empty", "this is not WebAssembly",
+                                              "this is a core WebAssembly module",
+                                              "8-byte preamble", "of the binary format"};
+    struct str text = str_from(message);
+    for (size_t i = 0; i < ARRAY_LEN(whole_files); i++)
+        if (str_find(text, str_from(whole_files[i])) >= 0)
+            return;
+    ptrdiff_t byte = str_find(text, STR("byte 0x"));
+    ptrdiff_t item = str_find(text, STR(" ("));
+    bool is_core = str_starts(text, STR("component: core module "));
+    if (byte < 0 || (!is_core && item < byte))
+        test_fail(__FILE__, __LINE__, "%s: says not where: %s", path, message);
+}
+
+// Returns how many files were refused.
+static size_t check_refusals(const char *folder)
+{
+    size_t count = 0;
+    DIR *dir = opendir(folder);
+    for (struct dirent *entry = dir ? readdir(dir) : NULL; entry; entry = readdir(dir)) {
+        if (entry->d_name[0] == '.')
+            continue;
+        _cleanup_(mem_freep) char *path = mem_printf("%s/%s", folder, entry->d_name);
+        if (!str_ends(str_from(path), STR(".wasm"))) {
+            count += check_refusals(path);
+            continue;
+        }
+        BUF(bytes, FILE_MAX);
+        ERROR(err);
+        CHECK_INT(file_read(path, &bytes, &err), 0);
+        if (validate(buf_str(&bytes), NULL, &err) == 0)
+            continue;
+        check_located(path, error_text(&err));
+        count++;
+    }
+    if (dir)
+        closedir(dir);
+    return count;
+}
+
+TEST(refusals_say_where)
+{
+    CHECK(check_refusals(TEST_FIXTURES "/bad") > 0);
+    const char *shared = getenv("WASH_SHARED");
+    char folder[512];
+    (void)snprintf(folder, sizeof(folder), "%s/suites",
+                   shared ? shared : TEST_FIXTURES "/../../../shared");
+    printf("# %zu of the suites are refused\n", check_refusals(folder));
 }
 
 TEST(shared_guests_are_valid)
