@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 
+#include "base/log.h"
 #include "engine/linker.h"
 #include "wasi/egress.h"
 #include "wasi/p2.h"
@@ -96,6 +97,24 @@ static int link_program(struct workload *workload, struct engine *engine, struct
     return rc;
 }
 
+static void report_denial(void *user, const char *text)
+{
+    const struct workload *workload = user;
+    log_warn("%s: %s", workload->name, text);
+}
+
+static int make_egress(struct workload *workload, const struct workload_settings *settings,
+                       struct error *err)
+{
+    // Also when nothing is allowed: refusals are to be told.
+    int rc =
+        wasi_egress_new(settings->allow_hosts, settings->allow_host_count, &workload->egress, err);
+    if (rc == 0)
+        wasi_egress_on_denial(workload->egress, report_denial, workload);
+    workload->wasi.egress = workload->egress;
+    return rc;
+}
+
 int workload_new(struct engine *engine, struct program *program,
                  const struct workload_settings *settings, struct workload **out, struct error *err)
 {
@@ -116,10 +135,8 @@ int workload_new(struct engine *engine, struct program *program,
         .network = settings->inherit_network ? &wasi_network_all : NULL,
     };
     int rc = open_dirs(workload, settings, err);
-    if (rc == 0 && settings->allow_host_count)
-        rc = wasi_egress_new(settings->allow_hosts, settings->allow_host_count, &workload->egress,
-                             err);
-    workload->wasi.egress = workload->egress;
+    if (rc == 0)
+        rc = make_egress(workload, settings, err);
     if (rc == 0)
         rc = link_program(workload, engine, program, err);
     if (rc == 0)

@@ -85,6 +85,10 @@ static struct phase_timeout phase_timeout(const struct http_client_request *requ
 {
     switch (request->phase) {
     case PHASE_WAITING:
+        if (request->client->connection_wait_ns <= request->connect_timeout_ns)
+            return (struct phase_timeout){request->client->connection_wait_ns,
+                                          HTTP_FAILURE_CONNECTION_LIMIT,
+                                          "all connections that there may be stayed in use"};
         return (struct phase_timeout){request->connect_timeout_ns, HTTP_FAILURE_CONNECTION_TIMEOUT,
                                       "no connection of the pool became free in time"};
     case PHASE_RESOLVING:
@@ -174,6 +178,7 @@ static void release(struct http_client_request *request)
     vec_done(&request->head.fields);
     vec_done(&request->trailers.fields);
     free(request->failure_text);
+    free(request->origin);
     free(request->target);
     free(request);
 }
@@ -252,16 +257,18 @@ static int set_url(struct http_client_request *request,
     }
     // libcurl gets only what decides the connection, so that it cannot read the URL differently.
     bool is_ipv6 = uri.authority.host_kind == URI_HOST_IPV6;
-    _cleanup_(mem_freep) char *base = mem_printf(
-        "%.*s://%s%.*s%s:%u/", STR_ARG(uri.scheme), is_ipv6 ? "[" : "", STR_ARG(uri.authority.host),
-        is_ipv6 ? "]" : "", uri_port(uri.scheme, &uri.authority));
+    request->origin = mem_printf("%.*s://%s%.*s%s:%u/", STR_ARG(uri.scheme), is_ipv6 ? "[" : "",
+                                 STR_ARG(uri.authority.host), is_ipv6 ? "]" : "",
+                                 uri_port(uri.scheme, &uri.authority));
+    request->scheme = str_of(request->origin, uri.scheme.len);
+    request->host = str_of(request->origin + uri.scheme.len + 3 + is_ipv6, uri.authority.host.len);
     bool is_asterisk = str_is(options->method, "OPTIONS") && uri.path.len == 0 && !uri.query.data;
     request->target = is_asterisk
                           ? mem_strdup("*")
                           : mem_printf("%.*s%s%.*s", STR_ARG(uri.path.len ? uri.path : STR("/")),
                                        uri.query.data ? "?" : "",
                                        STR_ARG(uri.query.data ? uri.query : STR_EMPTY));
-    if (curl_api.easy_setopt(request->easy, CURLOPT_URL, base) != CURLE_OK)
+    if (curl_api.easy_setopt(request->easy, CURLOPT_URL, request->origin) != CURLE_OK)
         return error_set(err, -EINVAL, "invalid URL");
     return 0;
 }
@@ -303,6 +310,8 @@ static struct http_client_request *request_new(struct http_client *client,
     request->client = client;
     request->events = options->events;
     request->user = options->user;
+    request->permits = options->permits;
+    request->permits_user = options->permits_user;
     request->connect_timeout_ns =
         timeout_ns(options->connect_timeout_ms, CONNECT_TIMEOUT_DEFAULT_MS);
     request->first_byte_timeout_ns =
@@ -341,7 +350,7 @@ int http_client_start(struct http_client *client, const struct http_client_reque
     }
     transfer_setup(request);
     request->active_at = loop_now(client->loop);
-    loop_timer_start(&request->timer, request->connect_timeout_ns);
+    loop_timer_start(&request->timer, MIN(request->connect_timeout_ns, client->connection_wait_ns));
     curl_api.multi_add_handle(client->multi, request->easy);
     *out = request;
     return 0;

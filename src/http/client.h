@@ -10,6 +10,7 @@
 
 #include "http/fields.h"
 #include "loop/loop.h"
+#include "net/address.h"
 
 struct http_client;
 struct http_client_request;
@@ -17,12 +18,17 @@ struct http_client_request;
 struct http_client_options {
     uint32_t connections_max;      // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
     uint32_t host_connections_max; // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
+    uint32_t connection_wait_ms;   // 0: HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS
     const char *ca_file;           // NULL: the system's
 };
 #define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
 #define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u
-#define HTTP_CLIENT_HEADER_BYTES_MAX         ((size_t)64 * 1024)
-#define HTTP_CLIENT_BUFFER_BYTES             ((size_t)64 * 1024) // received, not yet read
+// For a connection while as many as there may be are in use.
+#define HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS 5000u
+// A connection that was not used for this long is not used again.
+#define HTTP_CLIENT_IDLE_SECONDS     60
+#define HTTP_CLIENT_HEADER_BYTES_MAX ((size_t)64 * 1024)
+#define HTTP_CLIENT_BUFFER_BYTES     ((size_t)64 * 1024) // received, not yet read
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
 void http_client_free(struct http_client *client);
@@ -43,6 +49,8 @@ enum http_client_failure {
     HTTP_FAILURE_RESPONSE_HEADERS_SIZE,
     HTTP_FAILURE_PROTOCOL,
     HTTP_FAILURE_URI_INVALID,
+    HTTP_FAILURE_ADDRESS_PROHIBITED, // each address of the host was refused by `permits`
+    HTTP_FAILURE_CONNECTION_LIMIT,
     HTTP_FAILURE_INTERNAL,
 };
 
@@ -51,6 +59,12 @@ struct http_client_events {
     void (*readable)(void *user); // body bytes, the end, or a failure can be read
     void (*writable)(void *user); // http_client_write() takes bytes again
     void (*failed)(void *user);   // before the head; http_client_request_failure() says why
+};
+
+// Where a request is about to go.
+struct http_client_peer {
+    struct str scheme, host; // of the URL; an IPv6 address without brackets
+    const struct net_address *address;
 };
 
 struct http_client_request_options {
@@ -64,14 +78,20 @@ struct http_client_request_options {
     uint64_t between_bytes_timeout_ms; // 0: 600 s
     struct http_client_events events;
     void *user;
+    // Asked about each address that the host's name resolves to just before it is connected to, and
+    // about the peer of a pooled connection before it is used again; the others are passed over.
+    // NULL: every address may be used. It may not call back.
+    bool (*permits)(void *permits_user, const struct http_client_peer *peer);
+    void *permits_user;
 };
 
 // Fields, method and URL are copied. -EINVAL for a malformed URL, method or field, for CONNECT and
 // for HEAD with a length, -E2BIG over HTTP_CLIENT_HEADER_BYTES_MAX. Nothing is added to the fields
 // but host and the body's framing; content-length and fields of the connection other than `te` are
 // left out. Redirects are responses like others, 1xx is skipped, no proxy is used. The connect
-// timeout also counts the wait for a free connection; no timeout counts while the user does not
-// read or write.
+// timeout counts all until the connection stands: the wait for a free one (which has its own limit,
+// connection_wait_ms), the look-up of the name, TLS. No timeout counts while the user does not read
+// or write.
 _must_use_ int http_client_start(struct http_client *client,
                                  const struct http_client_request_options *options,
                                  struct http_client_request **out, struct error *err);

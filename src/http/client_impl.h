@@ -17,6 +17,7 @@ struct http_client {
     CURLM *multi; // made by the first request
     uint32_t connections_max;
     uint32_t host_connections_max;
+    uint64_t connection_wait_ns;
     struct loop_timer timer;  // libcurl's one timer
     struct loop_defer action; // the same for "at once"
     size_t request_count;
@@ -52,8 +53,15 @@ struct http_client_request {
 
     CURL *easy; // NULL when done
     struct curl_slist *headers;
+    char *origin;            // scheme://host:port/
+    struct str scheme, host; // of it; IPv6 without brackets
     char *target;
     char curl_error[CURL_ERROR_SIZE];
+
+    bool (*permits)(void *permits_user, const struct http_client_peer *peer);
+    void *permits_user;
+    bool address_denied;  // one of the host's
+    bool address_allowed; // another
 
     enum request_phase phase;
     uint64_t connect_timeout_ns;
@@ -104,6 +112,13 @@ _must_use_ int client_prepare(struct http_client *client, struct error *err);
 
 // Sets libcurl's handle up for the request.
 void transfer_setup(struct http_client_request *request);
+// The part of it that is about the connection.
+void connect_setup(struct http_client_request *request);
+// A later phase begins.
+void request_enter(struct http_client_request *request, enum request_phase phase);
+// Notes why; returns what makes libcurl end the transfer from a callback that writes.
+size_t request_refuse(struct http_client_request *request, enum http_client_failure failure,
+                      const char *text);
 // What a result of libcurl means.
 enum http_client_failure transfer_failure(const struct http_client_request *request,
                                           CURLcode result);

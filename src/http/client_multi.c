@@ -128,6 +128,10 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
     client->loop = loop;
     client->connections_max = total ? total : HTTP_CLIENT_CONNECTIONS_DEFAULT;
     client->host_connections_max = per_host ? per_host : HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT;
+    client->connection_wait_ns =
+        (options->connection_wait_ms ? options->connection_wait_ms
+                                     : HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS) *
+        HTTP_CLIENT_NS_PER_MS;
     client->action.callback = on_action;
     client->ca_file = options->ca_file ? mem_strdup(options->ca_file) : NULL;
     loop_timer_init(&client->timer, loop, on_timer);

@@ -591,3 +591,73 @@ TEST(client_unknown_name)
     call_done(&call);
     teardown(&f);
 }
+
+// ---- which addresses may be used ----------------------------------------------------------------
+
+struct policy {
+    bool refuse_four, refuse_all;
+    unsigned asked;
+    char host[32];
+};
+
+static bool policy_permits(void *user, const struct http_client_peer *peer)
+{
+    struct policy *policy = user;
+    policy->asked++;
+    snprintf(policy->host, sizeof(policy->host), "%.*s://%.*s", STR_ARG(peer->scheme),
+             STR_ARG(peer->host));
+    return !policy->refuse_all &&
+           !(policy->refuse_four && peer->address->storage.ss_family == AF_INET);
+}
+
+static enum http_client_failure get_with(struct fixture *f, struct policy *policy)
+{
+    struct call call = {0};
+    start(f, &call, "/hello",
+          (struct http_client_request_options){.permits = policy_permits, .permits_user = policy});
+    run_until_done(f, &call);
+    enum http_client_failure failure = http_client_request_failure(call.request);
+    CHECK_STR(buf_str(&call.body), failure == HTTP_FAILURE_NONE ? "hello" : "");
+    call_done(&call);
+    return failure;
+}
+
+TEST(client_connects_only_to_permitted_addresses)
+{
+    struct fixture f;
+    struct policy policy = {.refuse_all = true};
+    setup(&f);
+    CHECK_INT(get_with(&f, &policy), HTTP_FAILURE_ADDRESS_PROHIBITED);
+    CHECK_INT(policy.asked, 1);
+    CHECK_TEXT(policy.host, "http://127.0.0.1");
+    CHECK_INT(f.server.count, 0);
+    teardown(&f);
+}
+
+TEST(client_asks_again_before_it_reuses_a_connection)
+{
+    struct fixture f;
+    struct policy free_one = {0}, strict = {.refuse_four = true};
+    setup(&f);
+    CHECK_INT(get_with(&f, &free_one), HTTP_FAILURE_NONE);
+    CHECK_INT(get_with(&f, &strict), HTTP_FAILURE_ADDRESS_PROHIBITED);
+    CHECK(strict.asked > 0);
+    CHECK_INT(get_with(&f, &free_one), HTTP_FAILURE_NONE);
+    teardown(&f);
+}
+
+TEST(client_waits_a_bounded_time_for_a_connection)
+{
+    struct fixture f;
+    struct call first = {0}, second = {0};
+    setup_with(&f,
+               &(struct http_client_options){.host_connections_max = 1, .connection_wait_ms = 50});
+    start(&f, &first, "/silent", (struct http_client_request_options){0});
+    start(&f, &second, "/hello", (struct http_client_request_options){0});
+    run_until_done(&f, &second);
+    CHECK_INT(http_client_request_failure(second.request), HTTP_FAILURE_CONNECTION_LIMIT);
+    CHECK(!first.done);
+    call_done(&second);
+    call_done(&first);
+    teardown(&f);
+}

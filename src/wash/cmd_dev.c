@@ -151,6 +151,21 @@ static void interrupted(struct loop_signal *signal, int signum)
     loop_stop(signal->loop);
 }
 
+// While developing, `*` also means the services of this machine and its networks.
+static void make_allowed_hosts(struct workload_settings *settings, const struct strings *hosts)
+{
+    static const struct str everything[] = {STR_INIT("*"), STR_INIT("0.0.0.0/0"),
+                                            STR_INIT("[::]/0")};
+    settings->allow_hosts = hosts->items;
+    settings->allow_host_count = hosts->len;
+    for (size_t i = 0; i < hosts->len; i++) {
+        if (!str_is(str_trim(hosts->items[i]), "*"))
+            continue;
+        settings->allow_hosts = everything;
+        settings->allow_host_count = ARRAY_LEN(everything);
+    }
+}
+
 // What the guest gets, from the `workload` and `dev` blocks.
 static void make_settings(struct dev *dev)
 {
@@ -163,10 +178,8 @@ static void make_settings(struct dev *dev)
     settings->args = arena_new(&dev->arena, struct str);
     *(struct str *)settings->args = STR("wash-dev-component");
     settings->arg_count = 1;
-    if (workload) {
-        settings->allow_hosts = workload->allowed_hosts.items;
-        settings->allow_host_count = workload->allowed_hosts.len;
-    }
+    if (workload)
+        make_allowed_hosts(settings, &workload->allowed_hosts);
     if (workload && workload->environment) {
         const struct string_map *map = &workload->environment->config;
         struct wasi_env *env = arena_new_array(&dev->arena, struct wasi_env, map->len);

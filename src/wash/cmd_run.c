@@ -49,7 +49,9 @@ static const struct option options[] = {
      FIELD(dirs)},
     {"allow-host", 0, OPTION_LIST, "RULE",
      "host that the guest may call: `*`, `example.com`,\n"
-     "`*.example.com:443`, `https://example.com` (default: none)",
+     "`*.example.com:443`, `https://example.com`; private and\n"
+     "loopback addresses by themselves: `127.0.0.1`,\n"
+     "`10.0.0.0/8` (default: none)",
      FIELD(allow_hosts)},
     {"inherit-network", 0, OPTION_FLAG, NULL,
      "let the guest open TCP and UDP sockets and look up names\n"

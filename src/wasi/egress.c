@@ -4,30 +4,9 @@
 #include <arpa/inet.h>
 #include <errno.h>
 
-#include "base/arena.h"
-#include "http/uri.h"
+#include "wasi/egress_impl.h"
 
-struct egress_rule {
-    bool any;
-    bool suffix; // host starts with "." and is what the name ends with
-    bool has_port;
-    uint16_t port;
-    struct str scheme; // lower case; empty: any
-    struct str host;   // lower case; IPv6 in its canonical form without brackets
-};
-
-struct wasi_egress {
-    struct arena arena;
-    struct egress_rule *rules;
-    size_t rule_count;
-};
-
-// Room for an IPv6 address or a name within its limit.
-#define EGRESS_HOST_BYTES (URI_HOST_BYTES_MAX + 1)
-
-// The host in the form that is compared: lower case, no brackets, IPv6 canonical. Empty when it
-// cannot be a host.
-static struct str normal_host(struct str host, char out[EGRESS_HOST_BYTES])
+struct str egress_normal_host(struct str host, char out[EGRESS_HOST_BYTES])
 {
     if (host.len >= 2 && host.data[0] == '[' && host.data[host.len - 1] == ']')
         host = str_sub(host, 1, host.len - 2);
@@ -106,7 +85,7 @@ static int parse_host_port(struct arena *arena, struct str text, struct egress_r
     if (rule->suffix && (rc = check_suffix(authority.host, err)) < 0)
         return rc;
     char normal[EGRESS_HOST_BYTES];
-    rule->host = arena_str(arena, normal_host(authority.host, normal));
+    rule->host = arena_str(arena, egress_normal_host(authority.host, normal));
     rule->has_port = authority.has_port;
     rule->port = authority.port;
     return 0;
@@ -122,6 +101,9 @@ static int parse_rule(struct arena *arena, struct str text, struct egress_rule *
         rule->any = true;
         return 0;
     }
+    int rc = 0;
+    if (egress_network_parse(text, rule, &rc, err))
+        return rc;
     ssize_t scheme_end = str_find(text, STR("://"));
     if (scheme_end >= 0) {
         struct str scheme = str_sub(text, 0, (size_t)scheme_end);
@@ -132,7 +114,7 @@ static int parse_rule(struct arena *arena, struct str text, struct egress_rule *
             ((char *)rule->scheme.data)[i] = ascii_lower(scheme.data[i]);
         text = str_from_index(text, (size_t)scheme_end + 3);
     }
-    int rc = cut_tail(&text, err);
+    rc = cut_tail(&text, err);
     if (rc == 0)
         rc = parse_host_port(arena, text, rule, err);
     // A URL's default port says nothing beyond its scheme, so it pins no port; a wildcard's does.
@@ -172,11 +154,15 @@ void wasi_egress_free(struct wasi_egress *egress)
     free(egress);
 }
 
-static bool rule_allows(const struct egress_rule *rule, struct str scheme, struct str host,
+bool egress_rule_allows(const struct egress_rule *rule, struct str scheme, struct str host,
                         uint32_t port)
 {
     if (rule->any)
         return true;
+    if (rule->is_network) {
+        struct net_endpoint address;
+        return egress_address_parse(host, &address) && egress_network_has(rule, &address);
+    }
     if (rule->scheme.len > 0 && scheme.len > 0 && !str_eq_nocase(rule->scheme, scheme))
         return false;
     if (rule->has_port && rule->port != port)
@@ -190,7 +176,7 @@ bool wasi_egress_allows(const struct wasi_egress *egress, struct str scheme, str
                         uint32_t port)
 {
     char normal[EGRESS_HOST_BYTES];
-    struct str name = normal_host(host, normal);
+    struct str name = egress_normal_host(host, normal);
     if (!egress || name.len == 0)
         return false;
     if (port == 0) {
@@ -198,7 +184,7 @@ bool wasi_egress_allows(const struct wasi_egress *egress, struct str scheme, str
         port = uri_port(scheme, &none);
     }
     for (size_t i = 0; i < egress->rule_count; i++)
-        if (rule_allows(&egress->rules[i], scheme, name, port))
+        if (egress_rule_allows(&egress->rules[i], scheme, name, port))
             return true;
     return false;
 }

@@ -74,6 +74,8 @@ static const enum p2_http_types_error_code_tag failure_codes[] = {
         P2_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_HEADER_SECTION_SIZE,
     [HTTP_FAILURE_PROTOCOL] = P2_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR,
     [HTTP_FAILURE_URI_INVALID] = P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID,
+    [HTTP_FAILURE_ADDRESS_PROHIBITED] = P2_HTTP_TYPES_ERROR_CODE_DESTINATION_IP_PROHIBITED,
+    [HTTP_FAILURE_CONNECTION_LIMIT] = P2_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED,
     [HTTP_FAILURE_INTERNAL] = P2_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR,
 };
 static_assert(ARRAY_LEN(failure_codes) == HTTP_FAILURE_INTERNAL + 1, "failure without a code");
@@ -188,6 +190,8 @@ static int start(struct p2_http_types_future_incoming_response *fetch, struct er
                    .writable = on_writable,
                    .failed = on_failed},
         .user = fetch,
+        .permits = wasi_egress_permits,
+        .permits_user = fetch->wasi->config->egress,
     };
     return http_client_start(fetch->wasi->http_client, &options, &fetch->request, err);
 }
@@ -327,8 +331,8 @@ static int check_request(struct p2_http_types_outgoing_request *request, struct 
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID;
     if (outgoing_take_length(&request->out) < 0)
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR;
-    if (!wasi->http_client || !wasi_egress_allows(wasi->config->egress, scheme, authority.host,
-                                                  authority.has_port ? authority.port : 0))
+    if (!wasi->http_client || !wasi_egress_check(wasi->config->egress, scheme, authority.host,
+                                                 authority.has_port ? authority.port : 0))
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_DENIED;
     if (wasi->http_requests >= HTTP_GUEST_REQUESTS_MAX)
         return P2_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED;

@@ -73,7 +73,7 @@ struct wasi_config {
     // Output leaves in whole lines, so that those of concurrent instances do not mix; an unfinished
     // line waits for its end or for wasi_done(). For servers.
     bool line_output;
-    const struct wasi_egress *egress;   // NULL: nothing may be called
+    struct wasi_egress *egress;         // it counts; NULL: nothing may be called
     const struct wasi_network *network; // NULL: no sockets of the guest's own
 };
 

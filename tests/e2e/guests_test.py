@@ -196,6 +196,26 @@ def test_outgoing_requests_need_a_rule():
             status, body, _ = server.ask("/", headers={"x-url": url})
             equal(status, 502)
             contains(body, b"HttpRequestDenied")
+            contains(server.output(), "the rule '127.0.0.1' would allow it")
+        ok = (203, b"GET /up?q=1 from=p2-fetch body=0\n")
+        with Server(guest("p2-fetch"), "--allow-host", "localhost") as server:
+            equal(server.ask("/", headers={"x-url": url.replace("127.0.0.1", "localhost")})[:2], ok)
+        with Server(guest("p2-fetch"), "--allow-host", "*", "--allow-host", "127.0.0.0/8") as server:
+            equal(server.ask("/", headers={"x-url": url})[:2], ok)
+    finally:
+        upstream.shutdown()
+
+
+def test_private_addresses_need_a_rule_of_their_own():
+    upstream = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Upstream)
+    threading.Thread(target=upstream.serve_forever, daemon=True).start()
+    try:
+        with Server(guest("p2-fetch"), "--allow-host", "*") as server:
+            for host in ("127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"):
+                status, body, _ = server.ask("/", headers={"x-url": f"http://{host}:{upstream.server_port}/"})
+                equal(status, 502)
+                contains(body, b"DestinationIpProhibited")
+            contains(server.output(), "which is loopback; the rule '127.0.0.1' among the allowed hosts would allow it")
     finally:
         upstream.shutdown()
 
