@@ -12,7 +12,7 @@ wasmtime_dir = $(or $(WASMTIME),$(shell cat $(CACHE)/wasmtime.path 2>/dev/null))
 setup = meson setup $(1) --reconfigure -Dwasmtime=$(wasmtime_dir) $(2) >$(1).log 2>&1 || \
 	meson setup $(1) -Dwasmtime=$(wasmtime_dir) $(2) >$(1).log 2>&1 || { cat $(1).log; exit 1; }
 
-.PHONY: all run test deps wasmtime asan tsan fuzz bench lint format coverage install clean help conformance
+.PHONY: all run test deps wasmtime asan tsan fuzz fuzz-diff bench lint format coverage install clean help conformance
 .DEFAULT_GOAL := all
 
 ## all: build everything into build/
@@ -55,6 +55,14 @@ SECONDS ?= 600
 fuzz: | wasmtime
 	@export CC=clang; $(call setup,$(BUILD)-fuzz,-Dfuzz=true -Db_sanitize=address$(comma)undefined -Db_lundef=false)
 	@ninja -C $(BUILD)-fuzz && tools/fuzz $(BUILD)-fuzz $(SECONDS)
+
+## fuzz-diff: compare the verdict on mutated components with wasm-tools for SECONDS (default 600)
+fuzz-diff: | wasmtime
+	@$(call setup,$(BUILD),)
+	@ninja -C $(BUILD) tests/conformance/wast/component-verdict
+	@tools/fuzz-diff --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(BUILD)/tests/conformance/wast/component-verdict \
+		$(wildcard $(SUITES)) tests/fixtures tests/components fuzz/component
 
 ## bench: run the benchmarks beside their peers and print the tables
 bench: all

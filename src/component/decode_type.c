@@ -387,9 +387,13 @@ const struct core_type_def *decode_core_type(struct decoder *d)
         def->module = decode_module_type(d);
         return def;
     }
-    // 0x00 stands before a `sub` form, whose opcode is that of a module type.
-    if (first == 0x00)
+    // 0x00 stands before a `sub` form alone, whose opcode is that of a module type.
+    if (first == 0x00) {
+        size_t at = d->r.pos;
         first = reader_u8(&d->r);
+        if (first != 0x50)
+            reader_fail_at(&d->r, at, "invalid leading byte 0x%02x of a sub type", first);
+    }
     struct core_types types = {0};
     core_read_rec_type_of(&d->r, first, d->arena, &types);
     def->group = copy_items(d, types.items, types.len, sizeof(*types.items));

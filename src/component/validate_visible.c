@@ -67,6 +67,7 @@ static bool func_visible(struct validator *v, enum v_side side, const struct v_f
 
 static bool type_visible(struct validator *v, enum v_side side, struct v_type type);
 
+// The types that an instance exports have names for what comes after them.
 static bool instance_visible(struct validator *v, enum v_side side, const struct v_instance *i)
 {
     for (uint32_t n = 0; n < i->exports.count; n++) {
@@ -82,6 +83,8 @@ static bool instance_visible(struct validator *v, enum v_side side, const struct
             is_visible &= instance_visible(v, side, entity->instance);
         if (!is_visible)
             return false;
+        if (entity->sort == SORT_TYPE)
+            note(v, side, v_type_key(entity->type));
     }
     return true;
 }
