@@ -1,136 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0
-// wasi:filesystem 0.2: preopens, descriptors as such, error codes.
+// wasi:filesystem 0.2: preopens, descriptors.
 #include "wasi/p2_filesystem.h"
 
-#include <errno.h>
+#include <assert.h>
 
-#include "base/digest.h"
+#define SAME_NUMBER(name, number)                                                                  \
+    static_assert(P2_FILESYSTEM_TYPES_##name == (number), "wasi/filesystem.h")
+SAME_NUMBER(DESCRIPTOR_FLAGS_READ, FS_READ);
+SAME_NUMBER(DESCRIPTOR_FLAGS_WRITE, FS_WRITE);
+SAME_NUMBER(DESCRIPTOR_FLAGS_FILE_INTEGRITY_SYNC, FS_FILE_SYNC);
+SAME_NUMBER(DESCRIPTOR_FLAGS_DATA_INTEGRITY_SYNC, FS_DATA_SYNC);
+SAME_NUMBER(DESCRIPTOR_FLAGS_REQUESTED_WRITE_SYNC, FS_READ_SYNC);
+SAME_NUMBER(DESCRIPTOR_FLAGS_MUTATE_DIRECTORY, FS_MUTATE_DIRECTORY);
+SAME_NUMBER(PATH_FLAGS_SYMLINK_FOLLOW, FS_SYMLINK_FOLLOW);
+SAME_NUMBER(OPEN_FLAGS_CREATE, FS_CREATE);
+SAME_NUMBER(OPEN_FLAGS_DIRECTORY, FS_DIRECTORY);
+SAME_NUMBER(OPEN_FLAGS_EXCLUSIVE, FS_EXCLUSIVE);
+SAME_NUMBER(OPEN_FLAGS_TRUNCATE, FS_TRUNCATE);
+SAME_NUMBER(ADVICE_NO_REUSE, FS_ADVICE_COUNT - 1);
 
-#define CODE(name) P2_FILESYSTEM_TYPES_ERROR_CODE_##name
-#define TYPE(name) P2_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_##name
-#define FLAG(name) P2_FILESYSTEM_TYPES_DESCRIPTOR_FLAGS_##name
-
-// ---- error codes --------------------------------------------------------------------------------
-
-// Codes of wasi:filesystem by errno. It has none for "too many open files".
-static const struct {
-    int number;
-    enum p2_filesystem_types_error_code code;
-} error_codes[] = {
-    {EACCES, CODE(ACCESS)},
-    {EAGAIN, CODE(WOULD_BLOCK)},
-    {EALREADY, CODE(ALREADY)},
-    {EBADF, CODE(BAD_DESCRIPTOR)},
-    {EBUSY, CODE(BUSY)},
-    {EDEADLK, CODE(DEADLOCK)},
-    {EDQUOT, CODE(QUOTA)},
-    {EEXIST, CODE(EXIST)},
-    {EFBIG, CODE(FILE_TOO_LARGE)},
-    {EILSEQ, CODE(ILLEGAL_BYTE_SEQUENCE)},
-    {EINPROGRESS, CODE(IN_PROGRESS)},
-    {EINTR, CODE(INTERRUPTED)},
-    {EINVAL, CODE(INVALID)},
-    {EIO, CODE(IO)},
-    {EISDIR, CODE(IS_DIRECTORY)},
-    {ELOOP, CODE(LOOP)},
-    {EMLINK, CODE(TOO_MANY_LINKS)},
-    {EMSGSIZE, CODE(MESSAGE_SIZE)},
-    {ENAMETOOLONG, CODE(NAME_TOO_LONG)},
-    {ENODEV, CODE(NO_DEVICE)},
-    {ENOENT, CODE(NO_ENTRY)},
-    {ENOLCK, CODE(NO_LOCK)},
-    {ENOMEM, CODE(INSUFFICIENT_MEMORY)},
-    {EMFILE, CODE(INSUFFICIENT_MEMORY)},
-    {ENFILE, CODE(INSUFFICIENT_MEMORY)},
-    {ENOBUFS, CODE(INSUFFICIENT_MEMORY)},
-    {ENOSPC, CODE(INSUFFICIENT_SPACE)},
-    {ENOTDIR, CODE(NOT_DIRECTORY)},
-    {ENOTEMPTY, CODE(NOT_EMPTY)},
-    {ENOTRECOVERABLE, CODE(NOT_RECOVERABLE)},
-    {ENOTSUP, CODE(UNSUPPORTED)},
-    {ENOSYS, CODE(UNSUPPORTED)},
-    {ENOTTY, CODE(NO_TTY)},
-    {ENXIO, CODE(NO_SUCH_DEVICE)},
-    {EOVERFLOW, CODE(OVERFLOW)},
-    {EPERM, CODE(NOT_PERMITTED)},
-    {EPIPE, CODE(PIPE)},
-    {EROFS, CODE(READ_ONLY)},
-    {ESPIPE, CODE(INVALID_SEEK)},
-    {ETXTBSY, CODE(TEXT_FILE_BUSY)},
-    {EXDEV, CODE(CROSS_DEVICE)},
-};
-
-enum p2_filesystem_types_error_code fs_error_code(int rc)
+static int answer(int rc, struct p2_result_void_filesystem_types_error_code *ret)
 {
-    for (size_t i = 0; i < ARRAY_LEN(error_codes); i++)
-        if (error_codes[i].number == -rc)
-            return error_codes[i].code;
-    return CODE(IO);
-}
-
-int p2_filesystem_types_filesystem_error_code(struct canon_call *call,
-                                              struct p2_io_error_error *err,
-                                              struct p2_option_filesystem_types_error_code *ret)
-{
-    ret->is_some = err->code < 0 && err->http_code < 0;
-    if (ret->is_some)
-        ret->some = fs_error_code(err->code);
+    ret->is_err = rc < 0;
+    if (rc < 0)
+        ret->err = p2_fs_error(rc);
     return 0;
 }
 
-// ---- files and descriptors ----------------------------------------------------------------------
-
-bool fs_is_full(const struct wasi *wasi)
-{
-    return wasi->descriptor_count >= WASI_DESCRIPTORS_MAX;
-}
-
-struct fs_file *fs_file_new(struct wasi *wasi, int fd)
-{
-    struct fs_file *file = mem_new(struct fs_file);
-    *file = (struct fs_file){1, fd, wasi};
-    if (wasi)
-        wasi->descriptor_count++;
-    return file;
-}
-
-struct fs_file *fs_file_ref(struct fs_file *file)
-{
-    file->refs++;
-    return file;
-}
-
-void fs_file_unref(struct fs_file *file)
-{
-    if (--file->refs > 0)
-        return;
-    if (file->wasi) {
-        file->wasi->descriptor_count--;
-        close(file->fd);
-    }
-    free(file);
-}
-
-struct p2_filesystem_types_descriptor *fs_descriptor_new(struct wasi *wasi, struct fs_file *file,
-                                                         mode_t mode, uint8_t flags,
-                                                         bool may_mutate)
-{
-    struct p2_filesystem_types_descriptor *descriptor =
-        mem_new(struct p2_filesystem_types_descriptor);
-    *descriptor = (struct p2_filesystem_types_descriptor){
-        .file = file,
-        .wasi = wasi,
-        .type = fs_type_of_mode(mode),
-        .flags = flags,
-        .may_mutate = may_mutate,
-    };
-    return descriptor;
-}
+// ---- descriptors --------------------------------------------------------------------------------
 
 int p2_filesystem_types_descriptor_drop(struct canon_call *call,
                                         struct p2_filesystem_types_descriptor *self)
 {
-    fs_file_unref(self->file);
+    fs_node_done(&self->node);
     free(self);
     return 0;
 }
@@ -139,7 +41,7 @@ int p2_filesystem_types_descriptor_get_flags(
     struct canon_call *call, struct p2_filesystem_types_descriptor *self,
     struct p2_result_filesystem_types_descriptor_flags_filesystem_types_error_code *ret)
 {
-    ret->ok = self->flags;
+    ret->ok = self->node.flags;
     return 0;
 }
 
@@ -147,31 +49,124 @@ int p2_filesystem_types_descriptor_get_type(
     struct canon_call *call, struct p2_filesystem_types_descriptor *self,
     struct p2_result_filesystem_types_descriptor_type_filesystem_types_error_code *ret)
 {
-    ret->ok = self->type;
+    ret->ok = p2_fs_type(self->node.format);
     return 0;
+}
+
+int p2_filesystem_types_descriptor_open_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, uint8_t path_flags,
+    struct str path, uint8_t open_flags, uint8_t flags,
+    struct p2_result_filesystem_types_descriptor_filesystem_types_error_code *ret)
+{
+    struct fs_node node;
+    int rc = fs_open_at(&self->node, path_flags, path, open_flags, flags, &node);
+    ret->is_err = rc < 0;
+    if (rc < 0) {
+        ret->err = p2_fs_error(rc);
+        return 0;
+    }
+    ret->ok = mem_new(struct p2_filesystem_types_descriptor);
+    ret->ok->node = node;
+    return 0;
+}
+
+int p2_filesystem_types_descriptor_readlink_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, struct str path,
+    struct p2_result_string_filesystem_types_error_code *ret)
+{
+    int rc = fs_readlink_at(&self->node, path, call->arena, &ret->ok);
+    ret->is_err = rc < 0;
+    if (rc < 0)
+        ret->err = p2_fs_error(rc);
+    return 0;
+}
+
+// ---- operations without a result ----------------------------------------------------------------
+
+int p2_filesystem_types_descriptor_advise(struct canon_call *call,
+                                          struct p2_filesystem_types_descriptor *self,
+                                          uint64_t offset, uint64_t length,
+                                          enum p2_filesystem_types_advice advice,
+                                          struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_advise(&self->node, offset, length, advice), ret);
+}
+
+int p2_filesystem_types_descriptor_sync_data(struct canon_call *call,
+                                             struct p2_filesystem_types_descriptor *self,
+                                             struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_sync_data(&self->node), ret);
+}
+
+int p2_filesystem_types_descriptor_set_size(struct canon_call *call,
+                                            struct p2_filesystem_types_descriptor *self,
+                                            uint64_t size,
+                                            struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_set_size(&self->node, size), ret);
+}
+
+int p2_filesystem_types_descriptor_sync(struct canon_call *call,
+                                        struct p2_filesystem_types_descriptor *self,
+                                        struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_sync(&self->node), ret);
+}
+
+int p2_filesystem_types_descriptor_create_directory_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, struct str path,
+    struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_create_directory_at(&self->node, path), ret);
+}
+
+int p2_filesystem_types_descriptor_link_at(struct canon_call *call,
+                                           struct p2_filesystem_types_descriptor *self,
+                                           uint8_t old_path_flags, struct str old_path,
+                                           struct p2_filesystem_types_descriptor *new_descriptor,
+                                           struct str new_path,
+                                           struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(
+        fs_link_at(&self->node, old_path_flags, old_path, &new_descriptor->node, new_path), ret);
+}
+
+int p2_filesystem_types_descriptor_remove_directory_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, struct str path,
+    struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_remove_directory_at(&self->node, path), ret);
+}
+
+int p2_filesystem_types_descriptor_rename_at(struct canon_call *call,
+                                             struct p2_filesystem_types_descriptor *self,
+                                             struct str old_path,
+                                             struct p2_filesystem_types_descriptor *new_descriptor,
+                                             struct str new_path,
+                                             struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_rename_at(&self->node, old_path, &new_descriptor->node, new_path), ret);
+}
+
+int p2_filesystem_types_descriptor_symlink_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, struct str old_path,
+    struct str new_path, struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_symlink_at(&self->node, old_path, new_path), ret);
+}
+
+int p2_filesystem_types_descriptor_unlink_file_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, struct str path,
+    struct p2_result_void_filesystem_types_error_code *ret)
+{
+    return answer(fs_unlink_file_at(&self->node, path), ret);
 }
 
 // ---- metadata -----------------------------------------------------------------------------------
 
-enum p2_filesystem_types_descriptor_type fs_type_of_mode(mode_t mode)
-{
-    static const struct {
-        mode_t format;
-        enum p2_filesystem_types_descriptor_type type;
-    } types[] = {
-        {S_IFREG, TYPE(REGULAR_FILE)},  {S_IFDIR, TYPE(DIRECTORY)},
-        {S_IFLNK, TYPE(SYMBOLIC_LINK)}, {S_IFCHR, TYPE(CHARACTER_DEVICE)},
-        {S_IFBLK, TYPE(BLOCK_DEVICE)},  {S_IFIFO, TYPE(FIFO)},
-        {S_IFSOCK, TYPE(SOCKET)},
-    };
-    for (size_t i = 0; i < ARRAY_LEN(types); i++)
-        if ((mode & S_IFMT) == types[i].format)
-            return types[i].type;
-    return TYPE(UNKNOWN);
-}
-
 // None for a time before 1970, which `datetime` cannot say.
-static struct p2_option_clocks_wall_clock_datetime datetime_of(struct timespec time)
+static struct p2_option_clocks_wall_clock_datetime time_told(struct timespec time)
 {
     if (time.tv_sec < 0)
         return (struct p2_option_clocks_wall_clock_datetime){0};
@@ -179,27 +174,86 @@ static struct p2_option_clocks_wall_clock_datetime datetime_of(struct timespec t
         true, {(uint64_t)time.tv_sec, (uint32_t)time.tv_nsec}};
 }
 
-void fs_stat_fill(const struct stat *st, struct p2_filesystem_types_descriptor_stat *out)
+static int tell_stat(
+    int rc, const struct stat *st,
+    struct p2_result_filesystem_types_descriptor_stat_filesystem_types_error_code *ret)
 {
-    *out = (struct p2_filesystem_types_descriptor_stat){
-        .type = fs_type_of_mode(st->st_mode),
+    ret->is_err = rc < 0;
+    if (rc < 0) {
+        ret->err = p2_fs_error(rc);
+        return 0;
+    }
+    ret->ok = (struct p2_filesystem_types_descriptor_stat){
+        .type = p2_fs_type(st->st_mode),
         .link_count = (uint64_t)st->st_nlink,
         .size = (uint64_t)st->st_size,
-        .data_access_timestamp = datetime_of(st->st_atim),
-        .data_modification_timestamp = datetime_of(st->st_mtim),
-        .status_change_timestamp = datetime_of(st->st_ctim),
+        .data_access_timestamp = time_told(st->st_atim),
+        .data_modification_timestamp = time_told(st->st_mtim),
+        .status_change_timestamp = time_told(st->st_ctim),
     };
+    return 0;
 }
 
-void fs_metadata_hash(const struct stat *st, struct p2_filesystem_types_metadata_hash_value *out)
+int p2_filesystem_types_descriptor_stat(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self,
+    struct p2_result_filesystem_types_descriptor_stat_filesystem_types_error_code *ret)
 {
-    uint64_t fields[] = {
-        (uint64_t)st->st_dev,         (uint64_t)st->st_ino,          (uint64_t)st->st_size,
-        (uint64_t)st->st_mtim.tv_sec, (uint64_t)st->st_mtim.tv_nsec,
-    };
-    struct sha256 digest = sha256_of(str_of((const char *)fields, sizeof(fields)));
-    memcpy(&out->lower, digest.bytes, sizeof(out->lower));
-    memcpy(&out->upper, digest.bytes + sizeof(out->lower), sizeof(out->upper));
+    struct stat st;
+    int rc = fs_stat(&self->node, &st);
+    return tell_stat(rc, &st, ret);
+}
+
+int p2_filesystem_types_descriptor_stat_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, uint8_t path_flags,
+    struct str path,
+    struct p2_result_filesystem_types_descriptor_stat_filesystem_types_error_code *ret)
+{
+    struct stat st;
+    int rc = fs_stat_at(&self->node, path_flags, path, &st);
+    return tell_stat(rc, &st, ret);
+}
+
+static int tell_hash(
+    int rc, const struct stat *st,
+    struct p2_result_filesystem_types_metadata_hash_value_filesystem_types_error_code *ret)
+{
+    uint64_t halves[2];
+    ret->is_err = rc < 0;
+    if (rc < 0) {
+        ret->err = p2_fs_error(rc);
+        return 0;
+    }
+    fs_metadata_hash(st, halves);
+    ret->ok = (struct p2_filesystem_types_metadata_hash_value){halves[0], halves[1]};
+    return 0;
+}
+
+int p2_filesystem_types_descriptor_metadata_hash(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self,
+    struct p2_result_filesystem_types_metadata_hash_value_filesystem_types_error_code *ret)
+{
+    struct stat st;
+    int rc = fs_stat(&self->node, &st);
+    return tell_hash(rc, &st, ret);
+}
+
+int p2_filesystem_types_descriptor_metadata_hash_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, uint8_t path_flags,
+    struct str path,
+    struct p2_result_filesystem_types_metadata_hash_value_filesystem_types_error_code *ret)
+{
+    struct stat st;
+    int rc = fs_stat_at(&self->node, path_flags, path, &st);
+    return tell_hash(rc, &st, ret);
+}
+
+int p2_filesystem_types_descriptor_is_same_object(struct canon_call *call,
+                                                  struct p2_filesystem_types_descriptor *self,
+                                                  struct p2_filesystem_types_descriptor *other,
+                                                  bool *ret)
+{
+    *ret = fs_is_same_object(&self->node, &other->node);
+    return 0;
 }
 
 static int time_of(const struct p2_filesystem_types_new_timestamp *from, struct timespec *out)
@@ -222,11 +276,34 @@ static int time_of(const struct p2_filesystem_types_new_timestamp *from, struct 
     return -EINVAL;
 }
 
-int fs_times(const struct p2_filesystem_types_new_timestamp *access,
-             const struct p2_filesystem_types_new_timestamp *modification, struct timespec out[2])
+static int times_of(const struct p2_filesystem_types_new_timestamp *access,
+                    const struct p2_filesystem_types_new_timestamp *modification,
+                    struct timespec out[2])
 {
     int rc = time_of(access, &out[0]);
     return rc < 0 ? rc : time_of(modification, &out[1]);
+}
+
+int p2_filesystem_types_descriptor_set_times(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self,
+    const struct p2_filesystem_types_new_timestamp *data_access_timestamp,
+    const struct p2_filesystem_types_new_timestamp *data_modification_timestamp,
+    struct p2_result_void_filesystem_types_error_code *ret)
+{
+    struct timespec times[2];
+    int rc = times_of(data_access_timestamp, data_modification_timestamp, times);
+    return answer(rc < 0 ? rc : fs_set_times(&self->node, times), ret);
+}
+
+int p2_filesystem_types_descriptor_set_times_at(
+    struct canon_call *call, struct p2_filesystem_types_descriptor *self, uint8_t path_flags,
+    struct str path, const struct p2_filesystem_types_new_timestamp *data_access_timestamp,
+    const struct p2_filesystem_types_new_timestamp *data_modification_timestamp,
+    struct p2_result_void_filesystem_types_error_code *ret)
+{
+    struct timespec times[2];
+    int rc = times_of(data_access_timestamp, data_modification_timestamp, times);
+    return answer(rc < 0 ? rc : fs_set_times_at(&self->node, path_flags, path, times), ret);
 }
 
 // ---- wasi:filesystem/preopens -------------------------------------------------------------------
@@ -239,11 +316,9 @@ int p2_filesystem_preopens_get_directories(
     struct p2_tuple_filesystem_types_descriptor_string *pairs = arena_new_array(
         call->arena, struct p2_tuple_filesystem_types_descriptor_string, config->preopen_count);
     for (size_t i = 0; i < config->preopen_count; i++) {
-        const struct wasi_preopen *preopen = &config->preopens[i];
-        uint8_t flags = FLAG(READ) | (preopen->read_only ? 0 : FLAG(MUTATE_DIRECTORY));
-        pairs[i].f0 = fs_descriptor_new(wasi, fs_file_new(NULL, preopen->fd), S_IFDIR, flags,
-                                        !preopen->read_only);
-        pairs[i].f1 = preopen->guest_path;
+        pairs[i].f0 = mem_new(struct p2_filesystem_types_descriptor);
+        fs_node_init_preopen(&pairs[i].f0->node, wasi, &config->preopens[i]);
+        pairs[i].f1 = config->preopens[i].guest_path;
     }
     *ret = (struct p2_list_tuple_filesystem_types_descriptor_string){pairs, config->preopen_count};
     return 0;

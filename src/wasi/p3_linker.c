@@ -21,6 +21,8 @@ static const struct host_interface *const interfaces[] = {
     &p3_cli_terminal_stdin,
     &p3_cli_terminal_stdout,
     &p3_cli_terminal_stderr,
+    &p3_filesystem_types,
+    &p3_filesystem_preopens,
 };
 
 void wasi_p3_add_to_linker(struct linker *linker)

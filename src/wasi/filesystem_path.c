@@ -6,7 +6,7 @@
 #include <linux/openat2.h>
 #include <sys/syscall.h>
 
-#include "wasi/p2_filesystem.h"
+#include "wasi/filesystem.h"
 
 static int check_path(struct str path)
 {
@@ -37,10 +37,9 @@ static int open_beneath(int dir, const char *path, uint64_t flags)
     return errno == EXDEV ? -EPERM : -errno;
 }
 
-int fs_open_beneath(const struct p2_filesystem_types_descriptor *dir, struct str path,
-                    uint64_t flags)
+int fs_open_beneath(const struct fs_node *dir, struct str path, uint64_t flags)
 {
-    if (dir->type != P2_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_DIRECTORY)
+    if (!S_ISDIR(dir->format))
         return -ENOTDIR;
     int rc = check_path(path);
     if (rc < 0)
@@ -53,8 +52,7 @@ int fs_open_beneath(const struct p2_filesystem_types_descriptor *dir, struct str
 
 // A directory entry itself is not resolved by the calls that make or remove it, except "..", which
 // must not be beyond the directory either.
-static int check_name(const struct p2_filesystem_types_descriptor *dir, struct str name,
-                      struct str path)
+static int check_name(const struct fs_node *dir, struct str name, struct str path)
 {
     if (!str_is(name, ".."))
         return 0;
@@ -65,12 +63,11 @@ static int check_name(const struct p2_filesystem_types_descriptor *dir, struct s
     return 0;
 }
 
-int fs_entry_find(const struct p2_filesystem_types_descriptor *dir, struct str path,
-                  struct fs_entry *entry)
+int fs_entry_find(const struct fs_node *dir, struct str path, struct fs_entry *entry)
 {
     entry->dir = -1;
     entry->owned = false;
-    if (dir->type != P2_FILESYSTEM_TYPES_DESCRIPTOR_TYPE_DIRECTORY)
+    if (!S_ISDIR(dir->format))
         return -ENOTDIR;
     int rc = check_path(path);
     if (rc < 0)
