@@ -28,6 +28,7 @@ static void detach(struct http_client_request *request)
         request->easy = NULL;
     }
     curl_api.slist_free_all(TAKE(request->headers));
+    curl_api.slist_free_all(TAKE(request->upload_trailers));
     byte_ring_done(&request->upload);
 }
 
@@ -61,7 +62,8 @@ void request_finish(struct http_client_request *request, CURLcode result)
     } else if (result != CURLE_OK) {
         const char *text =
             request->curl_error[0] ? request->curl_error : curl_api.easy_strerror(result);
-        request_fail(request, transfer_failure(request, result), text);
+        enum http_client_failure failure = transfer_failure(request, result);
+        request_fail(request, failure, text);
     } else if (!request->head_done) {
         request_fail(request,
                      request->head_started ? HTTP_FAILURE_RESPONSE_INCOMPLETE
@@ -415,6 +417,43 @@ int http_client_write_end(struct http_client_request *request)
     return 0;
 }
 
+static bool is_trailer_field(struct str name)
+{
+    static const struct str never[] = {STR_INIT("te"),      STR_INIT("host"),
+                                       STR_INIT("trailer"), STR_INIT("content-type"),
+                                       STR_INIT("expect"),  STR_INIT("authorization")};
+    for (size_t i = 0; i < ARRAY_LEN(never); i++)
+        if (str_eq_nocase(name, never[i]))
+            return false;
+    return !is_own_field(name);
+}
+
+int http_client_write_trailers(struct http_client_request *request, const struct http_field *fields,
+                               size_t count)
+{
+    size_t bytes = 0;
+    if (request->phase == PHASE_DONE || request->is_head || request->upload_ended)
+        return 0; // nobody will read them
+    for (size_t i = 0; i < count; i++) {
+        if (!http_name_valid(fields[i].name) || !http_value_valid(fields[i].value))
+            return -EINVAL;
+        bytes += fields[i].name.len + fields[i].value.len + 4;
+        if (bytes > HTTP_CLIENT_TRAILER_BYTES_MAX) {
+            request_fail(request, HTTP_FAILURE_REQUEST_TRAILERS_SIZE,
+                         "the request's trailers exceed the limit of 49152 bytes");
+            return -E2BIG;
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (!is_trailer_field(fields[i].name))
+            continue;
+        _cleanup_(mem_freep) char *line =
+            mem_printf("%.*s: %.*s", STR_ARG(fields[i].name), STR_ARG(fields[i].value));
+        request->upload_trailers = curl_api.slist_append(request->upload_trailers, line);
+    }
+    return 0;
+}
+
 unsigned http_client_status(const struct http_client_request *request)
 {
     return request->head_done ? request->status : 0;
@@ -459,6 +498,11 @@ void http_client_consume(struct http_client_request *request, size_t len)
 enum http_client_failure http_client_request_failure(const struct http_client_request *request)
 {
     return request->failure;
+}
+
+uint8_t http_client_tls_alert(const struct http_client_request *request)
+{
+    return request->tls_alert;
 }
 
 const char *http_client_failure_text(const struct http_client_request *request)

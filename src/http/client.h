@@ -26,9 +26,10 @@ struct http_client_options {
 // For a connection while as many as there may be are in use.
 #define HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS 5000u
 // A connection that was not used for this long is not used again.
-#define HTTP_CLIENT_IDLE_SECONDS     60
-#define HTTP_CLIENT_HEADER_BYTES_MAX ((size_t)64 * 1024)
-#define HTTP_CLIENT_BUFFER_BYTES     ((size_t)64 * 1024) // received, not yet read
+#define HTTP_CLIENT_IDLE_SECONDS      60
+#define HTTP_CLIENT_HEADER_BYTES_MAX  ((size_t)64 * 1024)
+#define HTTP_CLIENT_TRAILER_BYTES_MAX ((size_t)48 * 1024) // sent; libcurl takes no more than 64 KiB
+#define HTTP_CLIENT_BUFFER_BYTES      ((size_t)64 * 1024) // received, not yet read
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
 void http_client_free(struct http_client *client);
@@ -51,6 +52,8 @@ enum http_client_failure {
     HTTP_FAILURE_URI_INVALID,
     HTTP_FAILURE_ADDRESS_PROHIBITED, // each address of the host was refused by `permits`
     HTTP_FAILURE_CONNECTION_LIMIT,
+    HTTP_FAILURE_REQUEST_TRAILERS_SIZE,
+    HTTP_FAILURE_TLS_ALERT, // http_client_tls_alert() says which
     HTTP_FAILURE_INTERNAL,
 };
 
@@ -104,6 +107,12 @@ void http_client_request_free(struct http_client_request *request);
 size_t http_client_write_budget(const struct http_client_request *request);
 _must_use_ int http_client_write(struct http_client_request *request, struct str data);
 _must_use_ int http_client_write_end(struct http_client_request *request);
+// Trailers of the body, copied; before http_client_write_end(). They are sent after a chunked body
+// over HTTP/1.1 and left out otherwise, as are fields that may not stand there (RFC 9110 section
+// 6.5.1). -EINVAL for a malformed field; -E2BIG over HTTP_CLIENT_TRAILER_BYTES_MAX: the request
+// fails.
+_must_use_ int http_client_write_trailers(struct http_client_request *request,
+                                          const struct http_field *fields, size_t count);
 
 unsigned http_client_status(const struct http_client_request *request);
 const struct http_field *http_client_fields(const struct http_client_request *request,
@@ -115,4 +124,6 @@ void http_client_consume(struct http_client_request *request, size_t len);
 const struct http_field *http_client_trailers(const struct http_client_request *request,
                                               size_t *count);
 enum http_client_failure http_client_request_failure(const struct http_client_request *request);
+// The number of the alert that the server sent (RFC 8446 section 6).
+uint8_t http_client_tls_alert(const struct http_client_request *request);
 const char *http_client_failure_text(const struct http_client_request *request);

@@ -46,9 +46,28 @@ static enum http_client_failure broken_failure(const struct http_client_request 
                                  : HTTP_FAILURE_CONNECTION_TERMINATED;
 }
 
-enum http_client_failure transfer_failure(const struct http_client_request *request,
-                                          CURLcode result)
+// OpenSSL's reason for an alert that was received is 1000 plus its number; libcurl passes on the
+// error's text, "error:0A000410:SSL routines::...", lib in the upper bits, reason in the lower 23.
+static bool take_tls_alert(struct http_client_request *request)
 {
+    static const char mark[] = "error:0A";
+    const char *at = strstr(request->curl_error, mark);
+    char digits[7] = "";
+    if (!at)
+        return false;
+    snprintf(digits, sizeof(digits), "%s", at + sizeof(mark) - 1);
+    char *end;
+    unsigned long reason = strtoul(digits, &end, 16);
+    if (end != digits + 6 || reason < 1000 || reason > 1255)
+        return false;
+    request->tls_alert = (uint8_t)(reason - 1000);
+    return true;
+}
+
+enum http_client_failure transfer_failure(struct http_client_request *request, CURLcode result)
+{
+    if (take_tls_alert(request))
+        return HTTP_FAILURE_TLS_ALERT;
     switch ((int)result) {
     case CURLE_COULDNT_CONNECT:
         return connect_failure(request);

@@ -79,6 +79,7 @@ struct http_client_request {
     struct byte_ring upload;
     int64_t upload_left; // not yet written by the user; -1: unknown
     bool upload_ended;
+    struct curl_slist *upload_trailers;
     bool send_paused;
 
     bool is_head;
@@ -94,6 +95,7 @@ struct http_client_request {
     bool recv_paused;
 
     enum http_client_failure failure;
+    uint8_t tls_alert;
     char *failure_text;
 };
 
@@ -120,5 +122,4 @@ void request_enter(struct http_client_request *request, enum request_phase phase
 size_t request_refuse(struct http_client_request *request, enum http_client_failure failure,
                       const char *text);
 // What a result of libcurl means.
-enum http_client_failure transfer_failure(const struct http_client_request *request,
-                                          CURLcode result);
+enum http_client_failure transfer_failure(struct http_client_request *request, CURLcode result);

@@ -661,3 +661,55 @@ TEST(client_waits_a_bounded_time_for_a_connection)
     call_done(&first);
     teardown(&f);
 }
+
+// ---- trailers of the request --------------------------------------------------------------------
+
+TEST(client_sends_trailers)
+{
+    static const struct http_field fields[] = {
+        {STR_INIT("x-sum"), STR_INIT("42")},
+        {STR_INIT("Content-Length"), STR_INIT("7")}, // may not stand here
+        {STR_INIT("x-empty"), STR_INIT("")},
+    };
+    struct fixture f;
+    struct call call = {0};
+    size_t count;
+    setup(&f);
+    start(&f, &call, "/echo",
+          (struct http_client_request_options){.method = STR("POST"), .content_length = -1});
+    CHECK_INT(http_client_write(call.request, STR("body")), 0);
+    CHECK_INT(http_client_write_trailers(call.request, fields, ARRAY_LEN(fields)), 0);
+    CHECK_INT(http_client_write_end(call.request), 0);
+    run_until_done(&f, &call);
+    CHECK_STR(buf_str(&call.body), "body");
+    const struct http_field *got = http_client_trailers(call.request, &count);
+    CHECK_INT(count, 2);
+    CHECK_STR(got[0].name, "x-sum");
+    CHECK_STR(got[0].value, "42");
+    CHECK_STR(got[1].name, "x-empty");
+    CHECK_STR(got[1].value, "");
+    call_done(&call);
+    teardown(&f);
+}
+
+TEST(client_refuses_bad_trailers)
+{
+    struct fixture f;
+    struct call call = {0};
+    struct http_field bad = {STR("a b"), STR("c")};
+    setup(&f);
+    start(&f, &call, "/echo",
+          (struct http_client_request_options){.method = STR("POST"), .content_length = -1});
+    CHECK_INT(http_client_write_trailers(call.request, &bad, 1), -EINVAL);
+    bad = (struct http_field){STR("a"), STR("b\r\nc: d")};
+    CHECK_INT(http_client_write_trailers(call.request, &bad, 1), -EINVAL);
+    char *big = mem_alloc(HTTP_CLIENT_TRAILER_BYTES_MAX);
+    memset(big, 'x', HTTP_CLIENT_TRAILER_BYTES_MAX);
+    bad = (struct http_field){STR("a"), str_of(big, HTTP_CLIENT_TRAILER_BYTES_MAX)};
+    CHECK_INT(http_client_write_trailers(call.request, &bad, 1), -E2BIG);
+    free(big);
+    run_until_done(&f, &call);
+    CHECK_INT(http_client_request_failure(call.request), HTTP_FAILURE_REQUEST_TRAILERS_SIZE);
+    call_done(&call);
+    teardown(&f);
+}

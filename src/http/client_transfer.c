@@ -175,6 +175,14 @@ static size_t on_upload(char *data, size_t size, size_t count, void *user)
     return CURL_READFUNC_PAUSE;
 }
 
+// libcurl frees the list.
+static int on_trailers(struct curl_slist **list, void *user)
+{
+    struct http_client_request *request = user;
+    *list = TAKE(request->upload_trailers);
+    return CURL_TRAILERFUNC_OK;
+}
+
 // ---- options -----------------------------------------------------------------------------------
 
 static void setup_body(struct http_client_request *request)
@@ -187,6 +195,8 @@ static void setup_body(struct http_client_request *request)
         curl_api.easy_setopt(easy, CURLOPT_INFILESIZE_LARGE, (curl_off_t)request->upload_left);
         curl_api.easy_setopt(easy, CURLOPT_READFUNCTION, on_upload);
         curl_api.easy_setopt(easy, CURLOPT_READDATA, request);
+        curl_api.easy_setopt(easy, CURLOPT_TRAILERFUNCTION, on_trailers);
+        curl_api.easy_setopt(easy, CURLOPT_TRAILERDATA, request);
     }
 }
 
@@ -208,7 +218,10 @@ void transfer_setup(struct http_client_request *request)
     // A cancelled look-up must not make this thread wait for the resolver's.
     curl_api.easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_api.easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_api.easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    // HTTP/2 where the server chooses it in TLS (ALPN); plain connections know HTTP/1.1 only.
+    curl_api.easy_setopt(
+        easy, CURLOPT_HTTP_VERSION,
+        (long)(str_is(request->scheme, "https") ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1));
     curl_api.easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_api.easy_setopt(easy, CURLOPT_PROXY, ""); // nor one from the environment
     curl_api.easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);

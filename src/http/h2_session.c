@@ -418,7 +418,7 @@ static void take_bytes(struct h2 *h2, const uint8_t *data, size_t len)
 static void take_input(struct h2 *h2)
 {
     struct input *input = &h2->connection->input;
-    if (!h2->dead)
+    if (!h2->dead && input->end > input->start)
         take_bytes(h2, (const uint8_t *)input->data + input->start, input->end - input->start);
     input->start = input->end = 0;
 }

@@ -96,8 +96,8 @@ void fields_free(struct p2_http_types_fields *fields);
 // An error-code that is kept: a tag, or HTTP_NO_ERROR, and a static or owned text for it.
 struct http_error {
     int tag;
-    char *text; // heap, or NULL
-    uint64_t size;
+    char *text;    // heap, or NULL
+    uint64_t size; // of a body; the number of a TLS alert
 };
 
 void http_error_set(struct http_error *error, enum p2_http_types_error_code_tag tag,

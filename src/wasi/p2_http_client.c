@@ -76,6 +76,9 @@ static const enum p2_http_types_error_code_tag failure_codes[] = {
     [HTTP_FAILURE_URI_INVALID] = P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID,
     [HTTP_FAILURE_ADDRESS_PROHIBITED] = P2_HTTP_TYPES_ERROR_CODE_DESTINATION_IP_PROHIBITED,
     [HTTP_FAILURE_CONNECTION_LIMIT] = P2_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED,
+    [HTTP_FAILURE_REQUEST_TRAILERS_SIZE] =
+        P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_TRAILER_SECTION_SIZE,
+    [HTTP_FAILURE_TLS_ALERT] = P2_HTTP_TYPES_ERROR_CODE_TLS_ALERT_RECEIVED,
     [HTTP_FAILURE_INTERNAL] = P2_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR,
 };
 static_assert(ARRAY_LEN(failure_codes) == HTTP_FAILURE_INTERNAL + 1, "failure without a code");
@@ -84,6 +87,7 @@ static void take_failure(struct http_error *error, const struct http_client_requ
 {
     http_error_set(error, failure_codes[http_client_request_failure(request)],
                    http_client_failure_text(request));
+    error->size = http_client_tls_alert(request);
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -114,13 +118,18 @@ static void fetch_cancel(struct p2_http_types_future_incoming_response *fetch)
     request_done(fetch);
 }
 
+static void fetch_failed(struct p2_http_types_future_incoming_response *fetch)
+{
+    fetch->state = FETCH_FAILED;
+    fetch_cancel(fetch);
+    wasi_event_wake(&fetch->event);
+}
+
 static void fetch_fail(struct p2_http_types_future_incoming_response *fetch,
                        enum p2_http_types_error_code_tag tag, const char *text)
 {
     http_error_set(&fetch->failure, tag, text);
-    fetch->state = FETCH_FAILED;
-    fetch_cancel(fetch);
-    wasi_event_wake(&fetch->event);
+    fetch_failed(fetch);
 }
 
 static void fetch_free(struct message *message)
@@ -165,10 +174,8 @@ static void on_writable(void *user)
 static void on_failed(void *user)
 {
     struct p2_http_types_future_incoming_response *fetch = user;
-    struct http_error failure = {.tag = HTTP_NO_ERROR};
-    take_failure(&failure, fetch->request);
-    fetch_fail(fetch, (enum p2_http_types_error_code_tag)failure.tag, failure.text);
-    http_error_done(&failure);
+    take_failure(&fetch->failure, fetch->request);
+    fetch_failed(fetch);
 }
 
 // ---- sending ------------------------------------------------------------------------------------
@@ -236,12 +243,12 @@ static int body_write(void *sink, struct str data)
     return http_client_write(fetch->request, data) < 0 ? -EPIPE : 0;
 }
 
-// Trailers are left out: a sender may (RFC 9110 section 6.5.1), and libcurl does not send any that
-// were not announced when the request began.
 static int body_finish(void *sink, const struct field_list *trailers)
 {
     struct p2_http_types_future_incoming_response *fetch = sink;
-    int rc = http_client_write_end(fetch->request);
+    int rc = http_client_write_trailers(fetch->request, trailers->items, trailers->len);
+    if (rc == 0)
+        rc = http_client_write_end(fetch->request);
     return rc == 0 || rc == -EMSGSIZE ? rc : -EPIPE;
 }
 

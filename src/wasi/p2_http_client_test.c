@@ -279,3 +279,74 @@ TEST(options_reach_the_client)
     CHECK_INT(p2_http_types_future_incoming_response_drop(&w.call, ret.ok), 0);
     end_client(&w, egress);
 }
+
+TEST(trailers_of_a_request_go_out)
+{
+    struct world w;
+    struct wasi_egress *egress = begin_client(&w);
+    struct p2_http_types_outgoing_request *request = request_to(&w, "allowed.example");
+    struct p2_http_types_outgoing_body *body = request_body(&w, request);
+    struct p2_http_types_future_incoming_response *future = fetch(&w, request).ok;
+    struct p2_io_streams_output_stream *stream = guest_stream(&w, body);
+    struct p2_http_types_fields *trailers = guest_fields(&w);
+    struct p2_result_void_http_types_error_code ret = {0};
+    guest_append(&w, trailers, "x-sum", "42");
+    CHECK(!guest_put(&w, stream, "body").is_err);
+    guest_drop_stream(&w, stream);
+    CHECK_INT(p2_http_types_outgoing_body_finish(
+                  &w.call, body, (struct p2_option_http_types_fields){true, trailers}, &ret),
+              0);
+    CHECK(!ret.is_err);
+    CHECK_INT(fake_fetches, 1);
+    CHECK_INT(fake_fetched->options.content_length, -1); // only a chunked body has trailers
+    CHECK_STR(buf_str(&fake_fetched->sent), "body");
+    CHECK_STR(buf_str(&fake_fetched->what),
+              "GET https://allowed.example/up?q=1\nx-from: test\nx-sum: 42\n");
+    CHECK(fake_fetched->ended);
+    CHECK_INT(p2_http_types_future_incoming_response_drop(&w.call, future), 0);
+    end_client(&w, egress);
+}
+
+TEST(failures_of_the_client_have_codes)
+{
+    static const struct {
+        enum http_client_failure failure;
+        enum p2_http_types_error_code_tag code;
+    } cases[] = {
+        {HTTP_FAILURE_DNS_TIMEOUT, P2_HTTP_TYPES_ERROR_CODE_DNS_TIMEOUT},
+        {HTTP_FAILURE_DNS_ERROR, P2_HTTP_TYPES_ERROR_CODE_DNS_ERROR},
+        {HTTP_FAILURE_ADDRESS_PROHIBITED, P2_HTTP_TYPES_ERROR_CODE_DESTINATION_IP_PROHIBITED},
+        {HTTP_FAILURE_CONNECTION_REFUSED, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_REFUSED},
+        {HTTP_FAILURE_CONNECTION_LIMIT, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_LIMIT_REACHED},
+        {HTTP_FAILURE_CONNECTION_TIMEOUT, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_TIMEOUT},
+        {HTTP_FAILURE_CONNECTION_TERMINATED, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_TERMINATED},
+        {HTTP_FAILURE_READ_TIMEOUT, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_READ_TIMEOUT},
+        {HTTP_FAILURE_WRITE_TIMEOUT, P2_HTTP_TYPES_ERROR_CODE_CONNECTION_WRITE_TIMEOUT},
+        {HTTP_FAILURE_TLS_PROTOCOL, P2_HTTP_TYPES_ERROR_CODE_TLS_PROTOCOL_ERROR},
+        {HTTP_FAILURE_TLS_CERTIFICATE, P2_HTTP_TYPES_ERROR_CODE_TLS_CERTIFICATE_ERROR},
+        {HTTP_FAILURE_TLS_ALERT, P2_HTTP_TYPES_ERROR_CODE_TLS_ALERT_RECEIVED},
+        {HTTP_FAILURE_PROTOCOL, P2_HTTP_TYPES_ERROR_CODE_HTTP_PROTOCOL_ERROR},
+        {HTTP_FAILURE_URI_INVALID, P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID},
+        {HTTP_FAILURE_RESPONSE_INCOMPLETE, P2_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_INCOMPLETE},
+        {HTTP_FAILURE_INTERNAL, P2_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR},
+    };
+    struct world w;
+    struct wasi_egress *egress = begin_client(&w);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct p2_http_types_future_incoming_response *future =
+            fetch(&w, request_to(&w, "allowed.example")).ok;
+        struct p2_option_result_result_http_types_incoming_response_http_types_error_code_void ret =
+            {0};
+        fake_fetched->failure = cases[i].failure;
+        fake_fetched->options.events.failed(fake_fetched->options.user);
+        CHECK_INT(p2_http_types_future_incoming_response_get(&w.call, future, &ret), 0);
+        CHECK(ret.is_some && ret.some.ok.is_err);
+        CHECK_INT(ret.some.ok.err.tag, cases[i].code);
+        if (cases[i].failure == HTTP_FAILURE_TLS_ALERT) {
+            CHECK(ret.some.ok.err.tls_alert_received.alert_id.is_some);
+            CHECK_INT(ret.some.ok.err.tls_alert_received.alert_id.some, 40);
+        }
+        CHECK_INT(p2_http_types_future_incoming_response_drop(&w.call, future), 0);
+    }
+    end_client(&w, egress);
+}

@@ -89,6 +89,9 @@ void http_error_code(const struct http_error *error, struct p2_http_types_error_
         out->internal_error = text_option(error->text);
     else if (out->tag == P2_HTTP_TYPES_ERROR_CODE_DNS_ERROR)
         out->dns_error.rcode = text_option(error->text);
+    else if (out->tag == P2_HTTP_TYPES_ERROR_CODE_TLS_ALERT_RECEIVED)
+        out->tls_alert_received = (struct p2_http_types_tls_alert_received_payload){
+            {true, (uint8_t)error->size}, text_option(error->text)};
     else if (out->tag == P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_BODY_SIZE)
         out->http_request_body_size = (struct p2_option_u64){error->size > 0, error->size};
     else if (out->tag == P2_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_BODY_SIZE)

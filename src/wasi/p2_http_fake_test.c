@@ -148,6 +148,17 @@ int http_client_write_end(struct http_client_request *request)
     request->ended = true;
     return 0;
 }
+int http_client_write_trailers(struct http_client_request *request, const struct http_field *fields,
+                               size_t count)
+{
+    CHECK(!request->ended);
+    put_fields(&request->what, fields, count);
+    return 0;
+}
+uint8_t http_client_tls_alert(const struct http_client_request *request)
+{
+    return 40;
+}
 unsigned http_client_status(const struct http_client_request *request)
 {
     return 203;
