@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "component/stream.h"
 #include "component/subtask.h"
 
 // ---- lists --------------------------------------------------------------------------------------
@@ -503,6 +504,7 @@ void async_store_done(struct async_store *store)
     free(store->spare_task);
     while (store->subtasks)
         subtask_free(store->subtasks);
+    streams_done(store);
     for (uint32_t i = 0; i < store->plan->component_instance_count; i++) {
         handle_table_done(&store->instances[i].handles);
         free_thread_table(&store->instances[i].threads);

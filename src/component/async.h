@@ -187,6 +187,7 @@ struct async_store {
     struct async_task *tasks;
     struct async_thread *heap_threads;
     struct subtask *subtasks;
+    struct stream *streams;
     struct async_task *spare_task; // for the next call
 };
 

@@ -24,6 +24,15 @@ static bool parse_version(struct str text, struct version *out)
     return !has_prerelease || out->prerelease.len > 0;
 }
 
+// The candidate whose signatures WASI 0.3.0 kept word for word; what was built for it is served.
+static void accept_candidate(struct str name, struct version *version)
+{
+    static const uint64_t numbers[] = {0, 3, 0};
+    if (str_starts(name, STR("wasi:")) && memcmp(version->numbers, numbers, sizeof(numbers)) == 0 &&
+        str_eq(version->prerelease, STR("rc-2026-03-15")))
+        version->prerelease = STR_EMPTY;
+}
+
 static bool same_track(const struct version *a, const struct version *b)
 {
     if (a->prerelease.len > 0 || b->prerelease.len > 0)
@@ -52,7 +61,11 @@ bool interface_name_compatible(struct str want, struct str have)
         return true;
     struct version a;
     struct version b;
-    return parse_version(want_version, &a) && parse_version(have_version, &b) && same_track(&a, &b);
+    if (!parse_version(want_version, &a) || !parse_version(have_version, &b))
+        return false;
+    accept_candidate(want_name, &a);
+    accept_candidate(want_name, &b);
+    return same_track(&a, &b);
 }
 
 bool interface_name_matches(struct str want, struct str have)

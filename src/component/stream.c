@@ -87,7 +87,19 @@ static struct stream *make(struct async_store *store, const struct type *element
     stream->is_future = is_future;
     side_init(&stream->reader, false);
     side_init(&stream->writer, true);
+    stream->next = store->streams;
+    stream->link = &store->streams;
+    if (stream->next)
+        stream->next->link = &stream->next;
+    store->streams = stream;
     return stream;
+}
+
+static void unlink_stream(struct stream *stream)
+{
+    *stream->link = stream->next;
+    if (stream->next)
+        stream->next->link = stream->link;
 }
 
 static void stream_free(struct stream *stream)
@@ -98,6 +110,7 @@ static void stream_free(struct stream *stream)
     }
     if (stream->again)
         async_host_thread_cancel(stream->again);
+    unlink_stream(stream);
     free(stream->stage);
     free(stream);
 }
@@ -156,6 +169,8 @@ static void drop_side(struct stream_side *side)
         withdraw(other);
     }
     stream->is_dropped = true;
+    if (other->owner == SIDE_HELD)
+        return;
     if (other->owner == SIDE_GUEST) {
         if (stream->pending == other) {
             stream->pending = NULL;
@@ -190,6 +205,23 @@ void stream_close_writer(struct stream *stream)
 void stream_close_reader(struct stream *stream)
 {
     close_side(&stream->reader);
+}
+
+void streams_done(struct async_store *store)
+{
+    struct stream *stream = store->streams;
+    while (stream) {
+        if (stream->writer.owner != SIDE_HOST || stream->reader.owner != SIDE_HOST) {
+            stream = stream->next;
+            continue;
+        }
+        const struct stream_host_ops *ops = stream->writer.ops;
+        clear_owner(stream, &stream->writer);
+        if (ops->dropped)
+            ops->dropped(stream, stream->writer.data);
+        drop_side(&stream->writer);
+        stream = store->streams;
+    }
 }
 
 void stream_end_release(struct stream_side *side)
@@ -456,7 +488,11 @@ static bool is_same_element(struct stream *stream, const struct type *element)
         return false;
     if (!async_type_equal(stream->store, stream->element, element))
         return false;
-    // The plan's types have a layout, those of the host's codecs have none.
+    // The plan's types have a layout, those of the host's codecs may have none.
+    if (element->layout.align == 0) {
+        stream->same = element;
+        return true;
+    }
     stream->same = stream->element;
     stream->element = element;
     return true;
@@ -500,7 +536,7 @@ int canon_lift_stream(struct canon_call *call, uint32_t index, bool is_future,
     if (side->waitable.set)
         return canon_trap(call, "cannot lift %s %u while it is in a waitable set", kind, index);
     handle_table_remove(call->handles, index);
-    side->owner = SIDE_NOBODY;
+    side->owner = SIDE_HELD;
     *out = stream_of(side);
     return 0;
 }
@@ -517,6 +553,7 @@ int stream_new_ends(struct canon_call *call, const struct type *element, bool is
     if (rc < 0) {
         if (stream->reader.owner == SIDE_GUEST)
             handle_table_remove(call->handles, stream->reader.index);
+        unlink_stream(stream);
         free(stream);
         return rc;
     }

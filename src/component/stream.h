@@ -50,7 +50,8 @@ struct stream_host_ops {
     void (*dropped)(struct stream *stream, void *data);
 };
 
-enum side_owner { SIDE_NOBODY, SIDE_GUEST, SIDE_HOST };
+// HELD: the host took it from a guest and has not begun to read.
+enum side_owner { SIDE_NOBODY, SIDE_GUEST, SIDE_HOST, SIDE_HELD };
 enum end_state { END_IDLE, END_COPYING, END_CANCELLING, END_DONE };
 
 struct stream_side {
@@ -73,8 +74,9 @@ struct stream_side {
 
 struct stream {
     struct async_store *store;
-    const struct type *element; // NULL: none
-    const struct type *same;    // another type found to be equal to it
+    struct stream *next, **link; // others of the store
+    const struct type *element;  // NULL: none
+    const struct type *same;     // another type found to be equal to it
     bool is_future;
     bool is_dropped;             // one side is gone
     bool is_busy;                // a host's callback runs
@@ -160,6 +162,8 @@ _must_use_ int stream_cancel(struct canon_call *call, struct stream_side *side);
 // {stream,future}.drop-*: removes the handle.
 _must_use_ int stream_drop_end(struct canon_call *call, uint32_t handle, struct stream_side *side);
 
+// The store has ended: tells the host's sides of streams that only the host was left with.
+void streams_done(struct async_store *store);
 // The store ends: releases the end behind a handle, tells the host's side.
 void stream_end_release(struct stream_side *side);
 

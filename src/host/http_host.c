@@ -22,6 +22,19 @@ struct lease {
 
 struct worker;
 
+// An instance that serves requests of WASI 0.3, many at once and one after another.
+struct shared_instance {
+    struct shared_instance *next, **link; // of the worker's
+    struct worker *worker;
+    struct lease *lease;
+    struct wasi wasi;
+    struct instance *instance;
+    uint32_t begun, live;
+    bool retired; // gets no more requests
+    struct loop_timer idle;
+    struct loop_defer end;
+};
+
 // One request with the instance that serves it.
 struct request {
     struct request *next, **link; // of the worker's live ones, or of the spare list
@@ -30,6 +43,12 @@ struct request {
     struct wasi_http *http;
     struct wasi wasi;
     struct instance *instance;
+    // WASI 0.3, instead of the two above:
+    struct shared_instance *shared;
+    struct instance_call call;
+    bool is_sending;  // the response's body is under way
+    bool is_returned; // nothing of the call is left
+    struct loop_defer gone;
 };
 
 struct worker {
@@ -41,6 +60,7 @@ struct worker {
     struct http_server *server;
     struct lease *current; // what new requests get; NULL: nothing yet
     struct request *live;
+    struct shared_instance *shared;
     struct request *spare;
     uint32_t spare_count;
     bool stopping;
@@ -95,6 +115,7 @@ static struct request *request_new(struct worker *worker)
     request->lease = worker->current;
     request->lease->users++;
     request->instance = NULL;
+    request->shared = NULL;
     return request;
 }
 
@@ -144,11 +165,192 @@ static void handled(void *arg, enum task_end end, const struct error *reason)
     request_end(arg, end, reason);
 }
 
+// ---- requests of WASI 0.3 -----------------------------------------------------------------------
+
+static void shared_free(struct shared_instance *shared)
+{
+    struct worker *worker = shared->worker;
+    *shared->link = shared->next;
+    if (shared->next)
+        shared->next->link = shared->link;
+    instance_free(shared->instance); // ends its requests
+    loop_timer_done(&shared->idle);
+    loop_defer_cancel(worker->loop, &shared->end);
+    wasi_done(&shared->wasi);
+    lease_release(shared->lease);
+    free(shared);
+}
+
+static void shared_end(struct loop_defer *defer)
+{
+    shared_free(container_of(defer, struct shared_instance, end));
+}
+
+static void shared_idle(struct loop_timer *timer)
+{
+    shared_free(container_of(timer, struct shared_instance, idle));
+}
+
+static bool shared_is_usable(const struct shared_instance *shared, const struct worker *worker)
+{
+    return !shared->retired && shared->lease == worker->current &&
+           shared->begun < HTTP_HOST_INSTANCE_REQUESTS &&
+           shared->live < HTTP_HOST_INSTANCE_CONCURRENCY;
+}
+
+static int shared_new(struct worker *worker, struct shared_instance **out, struct error *err)
+{
+    struct workload *workload = worker->current->workload;
+    struct shared_instance *shared = mem_new(struct shared_instance);
+    wasi_init(&shared->wasi, workload_wasi(workload), worker->loop, worker->client);
+    struct instance_options options = {.host = &shared->wasi, .limits = workload_limits(workload)};
+    int rc =
+        instance_new(workload_linked(workload), worker->executor, &options, &shared->instance, err);
+    if (rc < 0) {
+        wasi_done(&shared->wasi);
+        free(shared);
+        return rc;
+    }
+    shared->worker = worker;
+    shared->lease = worker->current;
+    shared->lease->users++;
+    shared->end.callback = shared_end;
+    loop_timer_init(&shared->idle, worker->loop, shared_idle);
+    shared->next = worker->shared;
+    shared->link = &worker->shared;
+    if (shared->next)
+        shared->next->link = &shared->next;
+    worker->shared = *out = shared;
+    return 0;
+}
+
+static int shared_take(struct worker *worker, struct shared_instance **out, struct error *err)
+{
+    struct shared_instance *shared = worker->shared;
+    while (shared && !shared_is_usable(shared, worker))
+        shared = shared->next;
+    int rc = shared ? 0 : shared_new(worker, &shared, err);
+    if (rc < 0)
+        return rc;
+    loop_timer_stop(&shared->idle);
+    shared->begun++;
+    shared->live++;
+    *out = shared;
+    return 0;
+}
+
+static void shared_give_back(struct shared_instance *shared)
+{
+    struct worker *worker = shared->worker;
+    if (--shared->live > 0)
+        return;
+    bool is_done = shared->retired || shared->begun >= HTTP_HOST_INSTANCE_REQUESTS ||
+                   shared->lease != worker->current || worker->stopping;
+    if (is_done) {
+        shared->retired = true;
+        loop_defer(worker->loop, &shared->end); // something of it may still run
+    } else {
+        loop_timer_start(&shared->idle, HTTP_HOST_INSTANCE_IDLE_MS * UINT64_C(1000000));
+    }
+}
+
+static void call_finish(struct request *request, enum task_end end, const struct error *reason)
+{
+    ERROR(why);
+    struct shared_instance *shared = TAKE(request->shared);
+    if (wasi_http_finish(TAKE(request->http), end, reason, NULL, &why) < 0)
+        log_warn("%s: %s", workload_name(request->lease->workload), error_text(&why));
+    loop_defer_cancel(request->worker->loop, &request->gone);
+    if (!shared)
+        return;
+    if (end != TASK_RETURNED)
+        shared->retired = true;
+    shared_give_back(shared);
+}
+
+// The call and the body of its answer end in either order.
+static void call_settle(struct request *request)
+{
+    if (!request->is_returned || request->is_sending)
+        return;
+    if (request->http)
+        call_finish(request, TASK_RETURNED, NULL);
+    request_free(request);
+}
+
+static int call_start(struct canon_call *call, void *arg, union core_value *flat)
+{
+    struct request *request = arg;
+    return wasi_http_lower(call, request->http, flat);
+}
+
+static void call_sent(void *user)
+{
+    struct request *request = user;
+    request->is_sending = false;
+    call_settle(request);
+}
+
+static int call_returned(struct canon_call *call, void *arg, const union core_value *flat,
+                         uint32_t flat_max)
+{
+    struct request *request = arg;
+    if (!flat || !request->http)
+        return 0;
+    request->is_sending = true;
+    return wasi_http_answer(call, request->http, flat, flat_max, call_sent, request);
+}
+
+static void call_ended(void *arg, enum task_end end, const struct error *err)
+{
+    struct request *request = arg;
+    request->is_returned = true;
+    if (end != TASK_RETURNED)
+        call_finish(request, end, err);
+    call_settle(request);
+}
+
+static void call_gone(struct loop_defer *defer)
+{
+    struct request *request = container_of(defer, struct request, gone);
+    if (!request->is_returned)
+        instance_call_cancel(&request->call);
+}
+
+static void peer_gone(void *user)
+{
+    struct request *request = user;
+    loop_defer(request->worker->loop, &request->gone);
+}
+
+static void on_async_request(struct request *request, struct http_exchange *exchange)
+{
+    ERROR(err);
+    struct worker *worker = request->worker;
+    request->http = wasi_http_new(exchange, peer_gone, request);
+    request->gone = (struct loop_defer){.callback = call_gone};
+    request->is_sending = request->is_returned = false;
+    request->call = (struct instance_call){
+        .start = call_start, .returned = call_returned, .ended = call_ended, .arg = request};
+    int rc = shared_take(worker, &request->shared, &err);
+    if (rc == 0)
+        rc = instance_call(request->shared->instance, workload_entry(request->lease->workload),
+                           &request->call, &err);
+    if (rc < 0)
+        call_ended(request, TASK_TRAPPED, &err);
+}
+
+// -------------------------------------------------------------------------------------------------
+
 static void on_request(struct http_exchange *exchange, void *user)
 {
     struct worker *worker = user;
     if (!worker->current) {
         http_exchange_abort(exchange, 404);
+        return;
+    }
+    if (workload_is_async(worker->current->workload)) {
+        on_async_request(request_new(worker), exchange);
         return;
     }
     ERROR(err);
@@ -241,6 +443,8 @@ static int open_worker(struct worker *worker, const struct http_host_options *op
 static void close_worker(struct worker *worker)
 {
     // What still runs after the drain time ends here.
+    while (worker->shared)
+        shared_free(worker->shared);
     while (worker->live) {
         if (worker->live->instance)
             instance_cancel(worker->live->instance);
@@ -408,6 +612,8 @@ static void drained(void *user)
         if (request->instance)
             instance_cancel(request->instance);
     }
+    while (worker->shared)
+        shared_free(worker->shared);
     stop_if_idle(worker);
 }
 

@@ -69,6 +69,7 @@ static int find_entry(struct workload *workload, struct error *err)
         struct str func;
         enum workload_kind kind;
     } entries[] = {
+        {&p3_http_handler, STR_INIT("handle"), WORKLOAD_HTTP},
         {&p2_http_incoming_handler, STR_INIT("handle"), WORKLOAD_HTTP},
         {&p3_cli_run, STR_INIT("run"), WORKLOAD_COMMAND},
         {&p2_cli_run, STR_INIT("run"), WORKLOAD_COMMAND},
@@ -80,7 +81,8 @@ static int find_entry(struct workload *workload, struct error *err)
         workload->kind = entries[i].kind;
         workload->entry =
             linked_bind_export(workload->linked, entries[i].interface, entries[i].func, err);
-        workload->is_async = entries[i].interface == &p3_cli_run;
+        workload->is_async = entries[i].interface == &p3_cli_run ||
+                             entries[i].interface == &p3_http_handler;
         return workload->entry ? 0 : -EINVAL;
     }
     return 0;

@@ -29,6 +29,22 @@ struct wasi_http *wasi_http_new(struct http_exchange *exchange, void (*peer_gone
 // wasi:http/incoming-handler@0.2 handle.
 _must_use_ int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http *http);
 
+// The same of WASI 0.3, wasi:http/handler: what an instance_call lowers and lifts. `sent` is called
+// once after an answer whose end came (a negative result is a trap, and `sent` may come later, when
+// the instance is freed), possibly before this returns; wasi_http_finish() of a call that returned
+// waits for it.
+_must_use_ int wasi_http_lower(struct canon_call *call, struct wasi_http *http,
+                               union core_value *flat);
+_must_use_ int wasi_http_answer(struct canon_call *call, struct wasi_http *http,
+                                const union core_value *flat, uint32_t flat_max,
+                                void (*sent)(void *user), void *user);
+
+// The resources of 0.2 behind an exchange, each with a reference.
+struct p2_http_types_incoming_request;
+struct p2_http_types_response_outparam;
+struct p2_http_types_incoming_request *wasi_http_request(struct wasi_http *http);
+struct p2_http_types_response_outparam *wasi_http_outparam(struct wasi_http *http);
+
 struct wasi_http_outcome {
     unsigned status; // what the peer was answered; 0: it was gone before
     bool complete;   // and it got the whole response

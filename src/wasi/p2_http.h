@@ -256,3 +256,7 @@ struct p2_http_types_scheme http_scheme_of(struct str name);
 
 // Longest method, path with query, scheme or authority that a guest may set.
 #define HTTP_GUEST_TEXT_BYTES_MAX ((size_t)64 * 1024)
+
+// What the resources of received messages refer to, for references.
+struct message *incoming_request_message(struct p2_http_types_incoming_request *request);
+struct message *incoming_response_message(struct p2_http_types_incoming_response *response);

@@ -469,6 +469,11 @@ int p2_http_types_future_incoming_response_drop(struct canon_call *call,
     return 0;
 }
 
+struct message *incoming_response_message(struct p2_http_types_incoming_response *response)
+{
+    return &of_response(response)->in.message;
+}
+
 // ---- incoming-response --------------------------------------------------------------------------
 
 int p2_http_types_incoming_response_status(struct canon_call *call,

@@ -222,6 +222,11 @@ static const struct incoming_ops request_ops = {
     .trailers = request_trailers,
 };
 
+struct message *incoming_request_message(struct p2_http_types_incoming_request *request)
+{
+    return &request->in.message;
+}
+
 // ---- incoming-request ---------------------------------------------------------------------------
 
 int p2_http_types_incoming_request_method(struct canon_call *call,
@@ -459,6 +464,18 @@ int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http
     message_ref(&http->request.in.message);
     message_ref(&http->request.in.message);
     return p2_http_incoming_handler_handle(call, func, &http->request, &http->outparam);
+}
+
+struct p2_http_types_incoming_request *wasi_http_request(struct wasi_http *http)
+{
+    message_ref(&http->request.in.message);
+    return &http->request;
+}
+
+struct p2_http_types_response_outparam *wasi_http_outparam(struct wasi_http *http)
+{
+    message_ref(&http->request.in.message);
+    return &http->outparam;
 }
 
 static unsigned status_of_end(enum task_end end)

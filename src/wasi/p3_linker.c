@@ -23,6 +23,8 @@ static const struct host_interface *const interfaces[] = {
     &p3_cli_terminal_stderr,
     &p3_filesystem_types,
     &p3_filesystem_preopens,
+    &p3_http_types,
+    &p3_http_client,
 };
 
 void wasi_p3_add_to_linker(struct linker *linker)

@@ -245,6 +245,8 @@ struct p3_future {
     struct stream *stream; // NULL: the guest has dropped it
     const struct stream_codec *codec;
     void (*drop)(void *value);
+    void (*dropped)(void *data);
+    void *data;
     bool is_set;
     bool is_passing; // to the guest, right now
     _Alignas(16) char value[];
@@ -280,6 +282,8 @@ static void future_dropped(struct stream *stream, void *data)
     future->stream = NULL;
     if (future->is_set && !future->is_passing)
         free_future(future, false);
+    else if (!future->is_set && future->dropped)
+        future->dropped(future->data);
 }
 
 static const struct stream_host_ops future_ops = {.wanted = future_wanted,
@@ -305,4 +309,55 @@ void p3_future_set(struct p3_future *future, const void *value)
         free_future(future, false);
     else
         stream_again(future->stream); // lowering may run guest code
+}
+
+void p3_future_watch(struct p3_future *future, void (*dropped)(void *data), void *data)
+{
+    future->dropped = dropped;
+    future->data = data;
+}
+
+// ---- the guest's futures ------------------------------------------------------------------------
+
+struct taker {
+    const struct stream_codec *codec;
+    void (*take)(void *data, void *value);
+    void *data;
+};
+
+static void take_value(struct taker *taker, void *value)
+{
+    struct taker last = *taker;
+    free(taker);
+    last.take(last.data, value);
+}
+
+static int value_offered(struct stream *stream, void *data)
+{
+    struct taker *taker = data;
+    _Alignas(16) char value[P3_FUTURE_BYTES_MAX];
+    uint32_t count = 0;
+    int rc = stream_take(stream, taker->codec, value, 1, &count);
+    if (rc < 0 || count == 0)
+        return rc;
+    stream_close_reader(stream);
+    take_value(taker, value);
+    return 0;
+}
+
+static void value_dropped(struct stream *stream, void *data)
+{
+    take_value(data, NULL);
+}
+
+static const struct stream_host_ops taker_ops = {.offered = value_offered,
+                                                 .dropped = value_dropped};
+
+int p3_future_take(struct stream *stream, const struct stream_codec *codec,
+                   void (*take)(void *data, void *value), void *data)
+{
+    assert(codec->size <= P3_FUTURE_BYTES_MAX);
+    struct taker *taker = mem_new(struct taker);
+    *taker = (struct taker){codec, take, data};
+    return stream_read_by(stream, &taker_ops, taker);
 }

@@ -27,3 +27,11 @@ struct p3_future *p3_future_new(struct async_store *store, const struct stream_c
 // `value` is of the codec's C type and is copied; strings in it must outlive the instance or be
 // static. The future is not the caller's any more.
 void p3_future_set(struct p3_future *future, const void *value);
+// Tells that the guest's end went away before the value was set; p3_future_set() must follow.
+void p3_future_watch(struct p3_future *future, void (*dropped)(void *data), void *data);
+
+// Reads the one value of a future, of the codec's C type, and closes it; `take` gets NULL when the
+// writer went away without one. It runs once, possibly before this returns. 0, or a trap.
+#define P3_FUTURE_BYTES_MAX 128u
+_must_use_ int p3_future_take(struct stream *stream, const struct stream_codec *codec,
+                              void (*take)(void *data, void *value), void *data);

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0
+// wasi:http/handler 0.3 for the host.
+#include <errno.h>
+
+#include "wasi/http.h"
+#include "wasi/p3_http.h"
+
+int wasi_http_lower(struct canon_call *call, struct wasi_http *http, union core_value *flat)
+{
+    if (call->handles->live >= HANDLES_MAX)
+        return canon_trap(call, "no room for a request in the handle table: %u handles are live",
+                          call->handles->live);
+    return p3_http_handler_handle_lower(call, flat, p3_request_received(wasi_http_request(http)));
+}
+
+static int answer(struct canon_call *call, struct wasi_http *http,
+                  struct p3_http_types_response *response, void (*sent)(void *user), void *user)
+{
+    struct p2_result_http_types_outgoing_response_http_types_error_code result = {0};
+    struct p2_result_http_types_outgoing_body_void body = {0};
+    struct p3_contents contents = {0};
+    int rc = p3_response_take(call, response, &result.ok, &contents);
+    if (rc == 0 && contents.bytes)
+        rc = p2_http_types_outgoing_response_body(call, result.ok, &body);
+    if (rc == 0)
+        rc = p2_http_types_response_outparam_set(call, wasi_http_outparam(http), result);
+    return rc < 0 ? rc : p3_body_send(call, contents.bytes ? body.ok : NULL, contents, sent, user);
+}
+
+int wasi_http_answer(struct canon_call *call, struct wasi_http *http, const union core_value *flat,
+                     uint32_t flat_max, void (*sent)(void *user), void *user)
+{
+    struct p3_result_http_types_response_http_types_error_code given = {0};
+    int rc = p3_http_handler_handle_lift(call, flat, flat_max, &given);
+    if (rc < 0)
+        return rc;
+    if (!given.is_err)
+        return answer(call, http, given.ok, sent, user);
+    struct p2_result_http_types_outgoing_response_http_types_error_code result = {.is_err = true};
+    result.err = p3_http_error_p2(&given.err);
+    rc = p2_http_types_response_outparam_set(call, wasi_http_outparam(http), result);
+    sent(user);
+    return rc;
+}
