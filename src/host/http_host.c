@@ -70,6 +70,7 @@ struct http_host {
     struct engine *engine;
     struct worker *workers;
     uint32_t worker_count;
+    struct http_client_options egress; // of one worker
     uint64_t drain_ms;
     char *url;
     struct https *https; // on the first worker's loop; NULL: plain HTTP
@@ -436,7 +437,7 @@ static int open_worker(struct worker *worker, const struct http_host_options *op
     if (rc < 0)
         return rc;
     worker->executor = executor_new(worker->host->engine, worker->loop);
-    worker->client = http_client_new(worker->loop, &(struct http_client_options){0});
+    worker->client = http_client_new(worker->loop, &host->egress);
     return open_server(worker, address, err);
 }
 
@@ -548,6 +549,8 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->workers = mem_zalloc(count * sizeof(*host->workers));
     host->proxy_protocol = options->proxy_protocol;
     host->request_ids = options->request_ids;
+    if (workload)
+        host->egress = workload_egress(workload, count);
     int rc = check_address(options->address, err);
     if (rc == 0 && options->access_log)
         rc = http_access_log_open(options->access_log,

@@ -65,7 +65,8 @@ static int open_run(struct run *run, struct engine *engine, struct workload *wor
     if (rc < 0)
         return rc;
     run->executor = executor_new(engine, run->loop);
-    run->client = http_client_new(run->loop, &(struct http_client_options){0});
+    const struct http_client_options egress = workload_egress(workload, 1);
+    run->client = http_client_new(run->loop, &egress);
     wasi_init(&run->wasi, workload_wasi(workload), run->loop, run->client);
     return instance_new(
         workload_linked(workload), run->executor,

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "engine/linker.h"
+#include "net/tls.h"
 #include "wasi/egress.h"
 #include "wasi/p2.h"
 #include "wasi/p3.h"
@@ -19,6 +20,7 @@ struct workload {
     struct wasi_config wasi;
     struct wasi_preopen *preopens;
     struct wasi_egress *egress;
+    struct http_client_options client;
     struct instance_limits limits;
     enum workload_kind kind;
     const void *entry;
@@ -114,6 +116,19 @@ static int make_egress(struct workload *workload, const struct workload_settings
     if (rc == 0)
         wasi_egress_on_denial(workload->egress, report_denial, workload);
     workload->wasi.egress = workload->egress;
+    workload->client = settings->egress;
+    if (rc < 0 || !settings->egress.ca_file)
+        return rc;
+    workload->client.ca_file = arena_str(&workload->arena, str_from(settings->egress.ca_file)).data;
+    // The client reads the file at each connection: what is wrong with it is told now.
+    struct tls_context *check;
+    rc = tls_client_context_new(
+        &(struct tls_client_options){.ca_file = settings->egress.ca_file, .no_system_roots = true},
+        &check, err);
+    if (rc == 0)
+        tls_context_unref(check);
+    else
+        error_wrap(err, "authorities for outgoing requests");
     return rc;
 }
 
@@ -190,6 +205,19 @@ struct linked *workload_linked(const struct workload *workload)
 const struct wasi_config *workload_wasi(const struct workload *workload)
 {
     return &workload->wasi;
+}
+
+static uint32_t share(uint32_t limit, uint32_t threads)
+{
+    return limit / threads + (limit % threads != 0);
+}
+
+struct http_client_options workload_egress(const struct workload *workload, uint32_t threads)
+{
+    struct http_client_options options = workload->client;
+    options.connections_max = share(options.connections_max, threads);
+    options.host_connections_max = share(options.host_connections_max, threads);
+    return options;
 }
 
 struct instance_limits workload_limits(const struct workload *workload)

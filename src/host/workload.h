@@ -5,6 +5,7 @@
 #pragma once
 
 #include "engine/instance.h"
+#include "http/client.h"
 #include "wasi/wasi.h"
 
 struct workload;
@@ -26,6 +27,7 @@ struct workload_settings {
     size_t dir_count;
     const struct str *allow_hosts; // rules of wasi/egress.h
     size_t allow_host_count;
+    struct http_client_options egress; // limits hold for all threads together
     bool inherit_stdin;
     bool inherit_network; // sockets of the guest's own, and name lookups: all or none
     struct instance_limits limits;
@@ -48,6 +50,8 @@ enum workload_kind workload_kind(const struct workload *workload);
 const char *workload_name(const struct workload *workload);
 struct linked *workload_linked(const struct workload *workload);
 const struct wasi_config *workload_wasi(const struct workload *workload);
+// For the client of one of `threads` threads.
+struct http_client_options workload_egress(const struct workload *workload, uint32_t threads);
 struct instance_limits workload_limits(const struct workload *workload);
 // The function that serves: incoming-handler's `handle` or cli/run's `run`; NULL for a library.
 bool workload_is_async(const struct workload *workload); // its entry is one of WASI 0.3

@@ -19,7 +19,7 @@ struct http_client_options {
     uint32_t connections_max;      // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
     uint32_t host_connections_max; // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
     uint32_t connection_wait_ms;   // 0: HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS
-    const char *ca_file;           // NULL: the system's
+    const char *ca_file; // authorities besides the system's (libcurl's folder of them), or NULL
 };
 #define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
 #define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u

@@ -22,6 +22,9 @@ struct run_options {
     struct text_list env;
     struct text_list dirs;
     struct text_list allow_hosts;
+    const char *egress_ca;
+    uint64_t egress_connections;
+    uint64_t egress_wait_ms;
     struct text_list features;
     bool inherit_network;
     uint64_t memory_bytes;
@@ -53,6 +56,16 @@ static const struct option options[] = {
      "loopback addresses by themselves: `127.0.0.1`,\n"
      "`10.0.0.0/8` (default: none)",
      FIELD(allow_hosts)},
+    {"egress-ca", 0, OPTION_TEXT, "FILE",
+     "authorities (PEM) to trust for outgoing HTTPS besides the\n"
+     "system's",
+     FIELD(egress_ca)},
+    {"egress-connections", 0, OPTION_COUNT, "N",
+     "connections of outgoing requests, all threads together\n"
+     "(default 256 for each thread)",
+     FIELD(egress_connections)},
+    {"egress-wait", 0, OPTION_DURATION, "TIME",
+     "wait for a connection while all are in use (default 5s)", FIELD(egress_wait_ms)},
     {"inherit-network", 0, OPTION_FLAG, NULL,
      "let the guest open TCP and UDP sockets and look up names\n"
      "as this process may (default: none of it)",
@@ -169,6 +182,12 @@ static int make_settings(struct settings *settings, const struct run_options *ru
     settings->workload.arg_count = arg_count;
     settings->workload.allow_hosts = texts(settings, run->allow_hosts.items, run->allow_hosts.len);
     settings->workload.allow_host_count = run->allow_hosts.len;
+    settings->workload.egress = (struct http_client_options){
+        .ca_file = run->egress_ca,
+        .connections_max = (uint32_t)MIN(run->egress_connections, UINT32_MAX),
+        .host_connections_max = (uint32_t)MIN(run->egress_connections, UINT32_MAX),
+        .connection_wait_ms = (uint32_t)MIN(run->egress_wait_ms, UINT32_MAX),
+    };
     settings->workload.inherit_network = run->inherit_network;
     settings->workload.limits.memory_bytes_max = run->memory_bytes;
     settings->workload.limits.wall_time_ms = run->timeout_ms;
