@@ -30,9 +30,8 @@ struct wasi_http *wasi_http_new(struct http_exchange *exchange, void (*peer_gone
 _must_use_ int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http *http);
 
 // The same of WASI 0.3, wasi:http/handler: what an instance_call lowers and lifts. `sent` is called
-// once after an answer whose end came (a negative result is a trap, and `sent` may come later, when
-// the instance is freed), possibly before this returns; wasi_http_finish() of a call that returned
-// waits for it.
+// once, possibly before this returns or when the instance is freed: the answer's body is over.
+// wasi_http_finish() of a call that returned waits for it.
 _must_use_ int wasi_http_lower(struct canon_call *call, struct wasi_http *http,
                                union core_value *flat);
 _must_use_ int wasi_http_answer(struct canon_call *call, struct wasi_http *http,

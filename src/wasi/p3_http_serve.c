@@ -24,7 +24,11 @@ static int answer(struct canon_call *call, struct wasi_http *http,
         rc = p2_http_types_outgoing_response_body(call, result.ok, &body);
     if (rc == 0)
         rc = p2_http_types_response_outparam_set(call, wasi_http_outparam(http), result);
-    return rc < 0 ? rc : p3_body_send(call, contents.bytes ? body.ok : NULL, contents, sent, user);
+    if (rc == 0)
+        return p3_body_send(call, contents.bytes ? body.ok : NULL, contents, sent, user);
+    p3_contents_drop(&contents);
+    sent(user);
+    return rc;
 }
 
 int wasi_http_answer(struct canon_call *call, struct wasi_http *http, const union core_value *flat,
@@ -32,8 +36,10 @@ int wasi_http_answer(struct canon_call *call, struct wasi_http *http, const unio
 {
     struct p3_result_http_types_response_http_types_error_code given = {0};
     int rc = p3_http_handler_handle_lift(call, flat, flat_max, &given);
-    if (rc < 0)
+    if (rc < 0) {
+        sent(user);
         return rc;
+    }
     if (!given.is_err)
         return answer(call, http, given.ok, sent, user);
     struct p2_result_http_types_outgoing_response_http_types_error_code result = {.is_err = true};

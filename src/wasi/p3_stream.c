@@ -338,11 +338,11 @@ static int value_offered(struct stream *stream, void *data)
     _Alignas(16) char value[P3_FUTURE_BYTES_MAX];
     uint32_t count = 0;
     int rc = stream_take(stream, taker->codec, value, 1, &count);
-    if (rc < 0 || count == 0)
-        return rc;
+    if (rc == 0 && count == 0)
+        return 0;
     stream_close_reader(stream);
-    take_value(taker, value);
-    return 0;
+    take_value(taker, rc == 0 ? value : NULL);
+    return rc;
 }
 
 static void value_dropped(struct stream *stream, void *data)

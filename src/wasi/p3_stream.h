@@ -31,7 +31,8 @@ void p3_future_set(struct p3_future *future, const void *value);
 void p3_future_watch(struct p3_future *future, void (*dropped)(void *data), void *data);
 
 // Reads the one value of a future, of the codec's C type, and closes it; `take` gets NULL when the
-// writer went away without one. It runs once, possibly before this returns. 0, or a trap.
+// writer went away without one or it cannot be read. It runs once, possibly before this returns. 0,
+// or a trap.
 #define P3_FUTURE_BYTES_MAX 128u
 _must_use_ int p3_future_take(struct stream *stream, const struct stream_codec *codec,
                               void (*take)(void *data, void *value), void *data);
