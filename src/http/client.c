@@ -331,6 +331,7 @@ static struct http_client_request *request_new(struct http_client *client,
     if (!request->easy)
         die_oom(0);
     client->request_count++;
+    loop_timer_stop(&client->idle);
     return request;
 }
 
@@ -365,7 +366,8 @@ void http_client_request_free(struct http_client_request *request)
     detach(request);
     loop_defer_cancel(request->client->loop, &request->defer);
     loop_timer_done(&request->timer);
-    request->client->request_count--;
+    if (--request->client->request_count == 0)
+        loop_timer_start(&request->client->idle, request->client->idle_ns);
     if (request->in_event)
         request->freed = true;
     else

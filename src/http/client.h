@@ -19,14 +19,16 @@ struct http_client_options {
     uint32_t connections_max;      // 0: HTTP_CLIENT_CONNECTIONS_DEFAULT
     uint32_t host_connections_max; // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
     uint32_t connection_wait_ms;   // 0: HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS
+    uint32_t idle_ms;              // 0: HTTP_CLIENT_IDLE_DEFAULT_MS
     const char *ca_file; // authorities besides the system's (libcurl's folder of them), or NULL
 };
 #define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
 #define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u
 // For a connection while as many as there may be are in use.
 #define HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS 5000u
-// A connection that was not used for this long is not used again.
-#define HTTP_CLIENT_IDLE_SECONDS      60
+// A connection that was not used for this long is not used again; when there was no request for
+// this long, all are closed.
+#define HTTP_CLIENT_IDLE_DEFAULT_MS   60000u
 #define HTTP_CLIENT_HEADER_BYTES_MAX  ((size_t)64 * 1024)
 #define HTTP_CLIENT_TRAILER_BYTES_MAX ((size_t)48 * 1024) // sent; libcurl takes no more than 64 KiB
 #define HTTP_CLIENT_BUFFER_BYTES      ((size_t)64 * 1024) // received, not yet read

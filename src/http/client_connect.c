@@ -88,7 +88,8 @@ void connect_setup(struct http_client_request *request)
     // Ours comes first: it also counts the wait for a connection of the pool.
     curl_api.easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
                          (long)(request->connect_timeout_ns / HTTP_CLIENT_NS_PER_MS + 1000));
-    curl_api.easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)HTTP_CLIENT_IDLE_SECONDS);
+    curl_api.easy_setopt(easy, CURLOPT_MAXAGE_CONN,
+                         (long)(request->client->idle_ns / HTTP_CLIENT_NS_PER_MS / 1000 + 1));
     if (request->client->ca_file)
         curl_api.easy_setopt(easy, CURLOPT_CAINFO, request->client->ca_file);
     curl_api.easy_setopt(easy, CURLOPT_RESOLVER_START_FUNCTION, on_resolve);

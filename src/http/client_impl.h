@@ -18,6 +18,8 @@ struct http_client {
     uint32_t connections_max;
     uint32_t host_connections_max;
     uint64_t connection_wait_ns;
+    uint64_t idle_ns;
+    struct loop_timer idle;   // runs while there is no request
     struct loop_timer timer;  // libcurl's one timer
     struct loop_defer action; // the same for "at once"
     size_t request_count;

@@ -117,6 +117,23 @@ int client_prepare(struct http_client *client, struct error *err)
     return 0;
 }
 
+// Closes the connections; the next request makes all anew.
+static void close_pool(struct http_client *client)
+{
+    if (client->multi)
+        curl_api.multi_cleanup(client->multi); // it still calls back
+    client->multi = NULL;
+    loop_timer_stop(&client->timer);
+    loop_defer_cancel(client->loop, &client->action);
+}
+
+static void on_idle(struct loop_timer *timer)
+{
+    struct http_client *client = container_of(timer, struct http_client, idle);
+    if (client->request_count == 0)
+        close_pool(client);
+}
+
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options)
 {
     static const struct http_client_options defaults = {0};
@@ -134,7 +151,10 @@ struct http_client *http_client_new(struct loop *loop, const struct http_client_
         HTTP_CLIENT_NS_PER_MS;
     client->action.callback = on_action;
     client->ca_file = options->ca_file ? mem_strdup(options->ca_file) : NULL;
+    client->idle_ns =
+        (options->idle_ms ? options->idle_ms : HTTP_CLIENT_IDLE_DEFAULT_MS) * HTTP_CLIENT_NS_PER_MS;
     loop_timer_init(&client->timer, loop, on_timer);
+    loop_timer_init(&client->idle, loop, on_idle);
     return client;
 }
 
@@ -143,10 +163,9 @@ void http_client_free(struct http_client *client)
     if (!client)
         return;
     assert(client->request_count == 0);
-    if (client->multi)
-        curl_api.multi_cleanup(client->multi);
-    loop_defer_cancel(client->loop, &client->action);
+    close_pool(client);
     loop_timer_done(&client->timer);
+    loop_timer_done(&client->idle);
     free(client->ca_file);
     free(client);
 }

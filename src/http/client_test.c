@@ -713,3 +713,26 @@ TEST(client_refuses_bad_trailers)
     call_done(&call);
     teardown(&f);
 }
+
+// ---- idle connections ---------------------------------------------------------------------------
+
+static void get_hello(struct fixture *f)
+{
+    struct policy policy = {0};
+    CHECK_INT(get_with(f, &policy), HTTP_FAILURE_NONE);
+}
+
+TEST(client_closes_idle_connections)
+{
+    struct fixture f;
+    setup_with(&f, &(struct http_client_options){.idle_ms = 50});
+    get_hello(&f);
+    get_hello(&f);
+    CHECK_INT(f.server.count, 1);
+    uint64_t end = loop_now(f.loop) + (uint64_t)100 * 1000 * 1000;
+    while (loop_now(f.loop) < end)
+        loop_turn(f.loop, false);
+    get_hello(&f);
+    CHECK_INT(f.server.count, 2);
+    teardown(&f);
+}
