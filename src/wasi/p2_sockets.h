@@ -146,6 +146,19 @@ static inline struct p2_sockets_tcp_tcp_socket *tcp_of(struct sock *sock)
     return container_of(sock, struct p2_sockets_tcp_tcp_socket, sock);
 }
 
+// The steps of both versions: 0 or a negative errno.
+struct p2_sockets_tcp_tcp_socket *tcp_socket_new(struct wasi *wasi, int fd, int family,
+                                                 enum tcp_state state);
+_must_use_ int tcp_start_bind(struct p2_sockets_tcp_tcp_socket *tcp,
+                              const struct net_address *address);
+_must_use_ int tcp_start_connect(struct p2_sockets_tcp_tcp_socket *tcp,
+                                 const struct net_address *address);
+_must_use_ int tcp_finish_connect(struct p2_sockets_tcp_tcp_socket *tcp);
+_must_use_ int tcp_start_listen(struct p2_sockets_tcp_tcp_socket *tcp);
+// A new connection without streams yet; -EAGAIN when there is none, -ECONNABORTED when one went.
+_must_use_ int tcp_accept(struct p2_sockets_tcp_tcp_socket *listener,
+                          struct p2_sockets_tcp_tcp_socket **out);
+
 void tcp_streams_new(struct p2_sockets_tcp_tcp_socket *tcp,
                      struct p2_io_streams_input_stream **input,
                      struct p2_io_streams_output_stream **output);

@@ -16,7 +16,7 @@ static void destroy(struct sock *sock)
     free(tcp);
 }
 
-static struct p2_sockets_tcp_tcp_socket *tcp_new(struct wasi *wasi, int fd, int family,
+struct p2_sockets_tcp_tcp_socket *tcp_socket_new(struct wasi *wasi, int fd, int family,
                                                  enum tcp_state state)
 {
     struct p2_sockets_tcp_tcp_socket *tcp = mem_new(struct p2_sockets_tcp_tcp_socket);
@@ -34,7 +34,7 @@ int p2_sockets_tcp_create_socket_create_tcp_socket(
     int fd = sock_open(wasi_of(call), family, SOCK_STREAM);
     if (fd < 0)
         return SOCK_FAIL(ret, fd);
-    ret->ok = tcp_new(wasi_of(call), fd, family, TCP_UNBOUND);
+    ret->ok = tcp_socket_new(wasi_of(call), fd, family, TCP_UNBOUND);
     return 0;
 }
 
@@ -57,7 +57,7 @@ static int refusal(enum tcp_state state)
     return is_in_progress(state) ? -EALREADY : -ENOTCONN;
 }
 
-static int start_bind(struct p2_sockets_tcp_tcp_socket *tcp, const struct net_address *address)
+int tcp_start_bind(struct p2_sockets_tcp_tcp_socket *tcp, const struct net_address *address)
 {
     int rc = tcp->state == TCP_UNBOUND ? 0 : refusal(tcp->state);
     if (rc == 0)
@@ -81,7 +81,7 @@ int p2_sockets_tcp_tcp_socket_start_bind(
 {
     struct net_address address;
     sock_address_in(local_address, &address);
-    return sock_answer(ret, start_bind(self, &address));
+    return sock_answer(ret, tcp_start_bind(self, &address));
 }
 
 static int finish(struct p2_sockets_tcp_tcp_socket *tcp, enum tcp_state started,
@@ -113,7 +113,7 @@ static int connect_error(int number)
     return number == EADDRNOTAVAIL ? -EADDRINUSE : -number;
 }
 
-static int start_connect(struct p2_sockets_tcp_tcp_socket *tcp, const struct net_address *address)
+int tcp_start_connect(struct p2_sockets_tcp_tcp_socket *tcp, const struct net_address *address)
 {
     if (tcp->state != TCP_UNBOUND && tcp->state != TCP_BOUND)
         return refusal(tcp->state);
@@ -138,10 +138,10 @@ int p2_sockets_tcp_tcp_socket_start_connect(
 {
     struct net_address address;
     sock_address_in(remote_address, &address);
-    return sock_answer(ret, start_connect(self, &address));
+    return sock_answer(ret, tcp_start_connect(self, &address));
 }
 
-static int finish_connect(struct p2_sockets_tcp_tcp_socket *tcp)
+int tcp_finish_connect(struct p2_sockets_tcp_tcp_socket *tcp)
 {
     if (tcp->state == TCP_CLOSED)
         return -ENOTCONN;
@@ -165,7 +165,7 @@ int p2_sockets_tcp_tcp_socket_finish_connect(
     p2_result_tuple_io_streams_input_stream_io_streams_output_stream_sockets_network_error_code
         *ret)
 {
-    int rc = finish_connect(self);
+    int rc = tcp_finish_connect(self);
     if (rc < 0)
         return SOCK_FAIL(ret, rc);
     tcp_streams_new(self, &ret->ok.f0, &ret->ok.f1);
@@ -174,7 +174,7 @@ int p2_sockets_tcp_tcp_socket_finish_connect(
 
 // ---- listen and accept --------------------------------------------------------------------------
 
-static int start_listen(struct p2_sockets_tcp_tcp_socket *tcp)
+int tcp_start_listen(struct p2_sockets_tcp_tcp_socket *tcp)
 {
     if (tcp->state != TCP_BOUND)
         return refusal(tcp->state);
@@ -187,7 +187,7 @@ static int start_listen(struct p2_sockets_tcp_tcp_socket *tcp)
 int p2_sockets_tcp_tcp_socket_start_listen(struct canon_call *call,
                                            struct p2_sockets_tcp_tcp_socket *self, void_result *ret)
 {
-    return sock_answer(ret, start_listen(self));
+    return sock_answer(ret, tcp_start_listen(self));
 }
 
 int p2_sockets_tcp_tcp_socket_finish_listen(struct canon_call *call,
@@ -199,7 +199,7 @@ int p2_sockets_tcp_tcp_socket_finish_listen(struct canon_call *call,
 
 // A descriptor or an errno. What went wrong with one connection before it was accepted (accept(2),
 // "Error handling") says nothing of the listener.
-static int accept_one(struct p2_sockets_tcp_tcp_socket *tcp)
+static int accept_fd(struct p2_sockets_tcp_tcp_socket *tcp)
 {
     if (tcp->state != TCP_LISTENING)
         return refusal(tcp->state);
@@ -218,17 +218,25 @@ static int accept_one(struct p2_sockets_tcp_tcp_socket *tcp)
     return -ECONNABORTED;
 }
 
+int tcp_accept(struct p2_sockets_tcp_tcp_socket *listener, struct p2_sockets_tcp_tcp_socket **out)
+{
+    int fd = accept_fd(listener);
+    if (fd < 0)
+        return fd;
+    *out = tcp_socket_new(listener->sock.wasi, fd, listener->sock.family, TCP_CONNECTED);
+    set_no_delay(*out);
+    return 0;
+}
+
 int p2_sockets_tcp_tcp_socket_accept(
     struct canon_call *call, struct p2_sockets_tcp_tcp_socket *self,
     struct
     p2_result_tuple_sockets_tcp_tcp_socket_io_streams_input_stream_io_streams_output_stream_sockets_network_error_code
         *ret)
 {
-    int fd = accept_one(self);
-    if (fd < 0)
-        return SOCK_FAIL(ret, fd);
-    ret->ok.f0 = tcp_new(self->sock.wasi, fd, self->sock.family, TCP_CONNECTED);
-    set_no_delay(ret->ok.f0);
+    int rc = tcp_accept(self, &ret->ok.f0);
+    if (rc < 0)
+        return SOCK_FAIL(ret, rc);
     tcp_streams_new(ret->ok.f0, &ret->ok.f1, &ret->ok.f2);
     return 0;
 }

@@ -35,7 +35,7 @@ int p2_sockets_udp_udp_socket_drop(struct canon_call *call, udp_socket *self)
 
 // ---- bind ---------------------------------------------------------------------------------------
 
-static int start_bind(udp_socket *udp, const struct net_address *address)
+int udp_start_bind(udp_socket *udp, const struct net_address *address)
 {
     if (udp->state != UDP_UNBOUND)
         return udp->state == UDP_BIND_STARTED ? -EALREADY : -ENOTCONN;
@@ -57,7 +57,7 @@ int p2_sockets_udp_udp_socket_start_bind(
 {
     struct net_address address;
     sock_address_in(local_address, &address);
-    return sock_answer(ret, start_bind(self, &address));
+    return sock_answer(ret, udp_start_bind(self, &address));
 }
 
 int p2_sockets_udp_udp_socket_finish_bind(struct canon_call *call, udp_socket *self,
@@ -71,7 +71,7 @@ int p2_sockets_udp_udp_socket_finish_bind(struct canon_call *call, udp_socket *s
 
 // ---- streams ------------------------------------------------------------------------------------
 
-static int disconnect(udp_socket *udp)
+int udp_disconnect(udp_socket *udp)
 {
     if (udp->state != UDP_CONNECTED)
         return 0;
@@ -87,7 +87,7 @@ static int disconnect(udp_socket *udp)
     return rc;
 }
 
-static int associate(udp_socket *udp, const struct net_address *remote)
+int udp_associate(udp_socket *udp, const struct net_address *remote)
 {
     if (udp->state == UDP_UNBOUND || udp->state == UDP_BIND_STARTED)
         return -ENOTCONN;
@@ -95,7 +95,7 @@ static int associate(udp_socket *udp, const struct net_address *remote)
     if (rc == 0 && remote)
         rc = sock_check_use(udp->sock.wasi, WASI_NETWORK_UDP_SEND, remote, STR_EMPTY);
     if (rc == 0)
-        rc = disconnect(udp);
+        rc = udp_disconnect(udp);
     if (rc < 0 || !remote)
         return rc;
     if (connect(udp->sock.fd, (const struct sockaddr *)&remote->storage, remote->len) < 0)
@@ -115,7 +115,7 @@ int p2_sockets_udp_udp_socket_stream(
     struct net_address remote;
     if (remote_address.is_some)
         sock_address_in(&remote_address.some, &remote);
-    int rc = associate(self, remote_address.is_some ? &remote : NULL);
+    int rc = udp_associate(self, remote_address.is_some ? &remote : NULL);
     if (rc < 0)
         return SOCK_FAIL(ret, rc);
     self->generation++;

@@ -30,3 +30,10 @@ struct p2_sockets_udp_incoming_datagram_stream *udp_incoming_new(
     struct p2_sockets_udp_udp_socket *udp);
 struct p2_sockets_udp_outgoing_datagram_stream *udp_outgoing_new(
     struct p2_sockets_udp_udp_socket *udp);
+
+// The steps of both versions: 0 or a negative errno. `remote` NULL: none.
+_must_use_ int udp_start_bind(struct p2_sockets_udp_udp_socket *udp,
+                              const struct net_address *address);
+_must_use_ int udp_disconnect(struct p2_sockets_udp_udp_socket *udp);
+_must_use_ int udp_associate(struct p2_sockets_udp_udp_socket *udp,
+                             const struct net_address *remote);

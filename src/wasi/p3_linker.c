@@ -25,6 +25,8 @@ static const struct host_interface *const interfaces[] = {
     &p3_filesystem_preopens,
     &p3_http_types,
     &p3_http_client,
+    &p3_sockets_types,
+    &p3_sockets_ip_name_lookup,
 };
 
 void wasi_p3_add_to_linker(struct linker *linker)
