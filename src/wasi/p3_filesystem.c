@@ -67,6 +67,9 @@ int p3_filesystem_types_descriptor_open_at(
     }
     ret->ok = mem_new(struct p3_filesystem_types_descriptor);
     ret->ok->node = node;
+    // A directory shows this right only to who asked for it.
+    if (!(flags & FS_MUTATE_DIRECTORY))
+        ret->ok->node.flags &= (uint8_t)~FS_MUTATE_DIRECTORY;
     return 0;
 }
 
