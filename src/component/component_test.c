@@ -180,7 +180,7 @@ TEST(errors_name_place_and_item)
                   "component: byte 0xc (type 0): unknown type 5 (there are 0)");
     // a vector that cannot fit
     check_refused(STR(PREAMBLE "\7\6\1\x6e\xff\xff\xff\x0f"), "do not fit the 0 bytes");
-    check_refused(STR(PREAMBLE "\x0d\0"), "byte 0x8: unknown section 13");
+    check_refused(STR(PREAMBLE "\x0d\0"), "byte 0x8 (section 0): unknown section 13");
     check_refused(STR(PREAMBLE "\7\x7f"), "type section of 127 bytes is cut off: 0 bytes are left");
     // import "f" of a function whose type is a string
     check_refused(STR(PREAMBLE "\7\2\1\x73\x0a\6\1\0\1f\1\0"),

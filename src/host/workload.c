@@ -83,8 +83,8 @@ static int find_entry(struct workload *workload, struct error *err)
         workload->kind = entries[i].kind;
         workload->entry =
             linked_bind_export(workload->linked, entries[i].interface, entries[i].func, err);
-        workload->is_async = entries[i].interface == &p3_cli_run ||
-                             entries[i].interface == &p3_http_handler;
+        workload->is_async =
+            entries[i].interface == &p3_cli_run || entries[i].interface == &p3_http_handler;
         return workload->entry ? 0 : -EINVAL;
     }
     return 0;
