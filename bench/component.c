@@ -348,7 +348,7 @@ static int make_plans(struct canon_call *call, const struct measure *measure, ui
     for (uint32_t i = 0; i < n; i++) {
         ERROR(err);
         struct component *component;
-        struct plan *plan;
+        struct plan *plan = NULL;
         if (component_decode(str_of(bytes->data, bytes->len), &component, &err) < 0 ||
             component_validate(component, NULL, &err) < 0 || plan_new(component, &plan, &err) < 0)
             fail(&err);
