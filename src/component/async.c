@@ -511,6 +511,31 @@ void async_store_done(struct async_store *store)
     }
 }
 
+static bool instance_is_quiet(const struct async_instance *instance)
+{
+    return !instance->entered && !instance->exclusive && !instance->blocked.first &&
+           !instance->threads.items && instance->backpressure == 0 && instance->entering == 0 &&
+           !instance->cannot_leave;
+}
+
+bool async_store_is_quiet(const struct async_store *store)
+{
+    if (store->tasks || store->heap_threads || store->subtasks || store->streams ||
+        store->current || store->switch_to || store->ready.first || store->thread_count > 0 ||
+        store->stuck_count > 0 || store->host_count > 0)
+        return false;
+    for (uint32_t i = 0; i < store->plan->component_instance_count; i++)
+        if (!instance_is_quiet(&store->instances[i]))
+            return false;
+    return true;
+}
+
+void async_store_clear(struct async_store *store)
+{
+    for (uint32_t i = 0; i < store->plan->component_instance_count; i++)
+        handle_table_clear(&store->instances[i].handles);
+}
+
 // ---- types --------------------------------------------------------------------------------------
 
 static bool is_of_plan(const struct async_store *store, const struct resource_type *type)

@@ -196,6 +196,11 @@ void async_store_init(struct async_store *store, const struct async_ops *ops,
 // Frees what handles and threads refer to; nothing runs any more.
 void async_store_done(struct async_store *store);
 
+// True when nothing is going on and nothing is left of what went on but handles, so that
+// async_store_clear() makes the store as it was at first.
+bool async_store_is_quiet(const struct async_store *store);
+void async_store_clear(struct async_store *store);
+
 // Runs the threads that are ready now, each until it blocks. 0, or negative: the store is broken.
 _must_use_ int async_tick(struct async_store *store, struct error *err);
 static inline bool async_has_ready(const struct async_store *store)

@@ -81,6 +81,8 @@ struct handle_table {
 void handle_table_init(struct handle_table *table);
 // Releases the memory; does not drop representations.
 void handle_table_done(struct handle_table *table);
+// Makes it as it was at first, without dropping representations.
+void handle_table_clear(struct handle_table *table);
 
 const char *handle_kind_name(enum handle_kind kind); // "waitable set"
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-// A component: what is merged of it decodes and is what its outline says. Anything else: a function
-// body, renumbered there and back.
+// A component: what is merged of it, or made fit to be reset, decodes and is what its outline
+// says. Anything else: a function body, renumbered there and back.
 #include <assert.h>
 
 #include "component/component.h"
 #include "component/core_merge.h"
+#include "component/core_reset.h"
 #include "component/plan_merge.h"
 
 // Indices of the body, and how far they are moved.
@@ -31,6 +32,24 @@ static void check_merge(const struct plan_module *module)
     buf_done(&bytes);
 }
 
+static void check_reset(const struct core_module *module)
+{
+    ERROR(err);
+    BUF(bytes, SIZE_MAX);
+    if (!core_reset_write(module->bytes, &bytes)) {
+        assert(bytes.len == 0);
+        return;
+    }
+    struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct core_module copy;
+    int rc = core_module_decode(buf_str(&bytes), 0, &arena, &copy, &err);
+    assert(rc == 0);
+    assert(copy.import_count == module->import_count);
+    assert(copy.func_count == module->func_count);
+    assert(copy.export_count > module->export_count);
+    arena_done(&arena);
+}
+
 static void check_component(const struct component *component)
 {
     ERROR(err);
@@ -43,6 +62,8 @@ static void check_component(const struct component *component)
     for (uint32_t i = 0; i < plan->module_count; i++)
         if (plan->modules[i].merge)
             check_merge(&plan->modules[i]);
+        else
+            check_reset(plan->modules[i].core);
     plan_free(plan);
 }
 

@@ -3,6 +3,7 @@
 
 enum {
     OP_END = 0x0b,
+    OP_TABLE_SET = 0x26,
     OP_REF_FUNC = 0xd2,
     OP_MISC = 0xfc,
     OP_SIMD = 0xfd,
@@ -306,11 +307,16 @@ static void recode_immediate(struct core_recoder *c, char letter)
 
 // ---- instructions -------------------------------------------------------------------------------
 
-static const char *find_prefixed(struct reader *r, uint8_t prefix)
+// Of misc_ops, those that change a table or drop a segment.
+static const bool lasting_ops[ARRAY_LEN(misc_ops)] = {[9] = true, [12 ... 15] = true, [17] = true};
+
+static const char *find_prefixed(struct core_recoder *c, uint8_t prefix)
 {
-    uint32_t op = reader_u32(r);
-    if (prefix == OP_MISC && op < ARRAY_LEN(misc_ops))
+    uint32_t op = reader_u32(c->r);
+    if (prefix == OP_MISC && op < ARRAY_LEN(misc_ops)) {
+        c->changes_lastingly |= lasting_ops[op];
         return misc_ops[op];
+    }
     if (prefix == OP_SIMD && op < ARRAY_LEN(simd_ops))
         return simd_ops[op];
     if (prefix == OP_ATOMIC && op < ARRAY_LEN(atomic_ops))
@@ -323,7 +329,7 @@ static uint8_t recode_instr(struct core_recoder *c)
 {
     size_t at = c->r->pos;
     uint8_t op = reader_u8(c->r);
-    const char *immediates = op >= OP_MISC ? find_prefixed(c->r, op) : plain_ops[op];
+    const char *immediates = op >= OP_MISC ? find_prefixed(c, op) : plain_ops[op];
     if (!immediates) {
         reader_fail_at(c->r, at, "unknown instruction 0x%02x", op);
         return op;
@@ -332,6 +338,7 @@ static uint8_t recode_instr(struct core_recoder *c)
         core_recode_func_ref(c);
         return op;
     }
+    c->changes_lastingly |= op == OP_TABLE_SET;
     for (; *immediates; immediates++)
         recode_immediate(c, *immediates);
     return op;

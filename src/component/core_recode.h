@@ -43,6 +43,8 @@ struct core_recoder {
     bool *taken;      // by function: a reference to it is made; may be NULL
     size_t copied;    // place up to which the input has been copied
     bool takes_funcs; // a body has `ref.func`
+    // A body has an instruction that changes a table or drops a segment.
+    bool changes_lastingly;
     // If not NULL: told of each index by which an entry of a space other than types is named.
     void (*met)(void *data, const struct core_space *space, uint32_t index);
     void *met_data;

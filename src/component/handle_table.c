@@ -4,6 +4,7 @@
 #include "component/canon.h"
 
 #define HANDLES_FIRST_CAP 16u
+#define HANDLES_KEPT_CAP  256u // what handle_table_clear() keeps
 
 void handle_table_init(struct handle_table *table)
 {
@@ -14,6 +15,15 @@ void handle_table_done(struct handle_table *table)
 {
     free(table->items);
     *table = (struct handle_table){0};
+}
+
+void handle_table_clear(struct handle_table *table)
+{
+    if (table->cap > HANDLES_KEPT_CAP)
+        handle_table_done(table);
+    table->len = MIN(table->len, 1);
+    table->free = 0;
+    table->live = 0;
 }
 
 static void grow(struct handle_table *table)

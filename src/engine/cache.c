@@ -14,9 +14,10 @@
 #include "base/checksum.h"
 #include "base/log.h"
 #include "component/core_merge.h"
+#include "component/core_reset.h"
 
 // Part of the key: change it with the engine's version or configuration.
-#define CACHE_FORMAT "wash-compiled-2 wasmtime-48.0.8 epochs pool stack-512k"
+#define CACHE_FORMAT "wash-compiled-3 wasmtime-48.0.8 epochs pool stack-512k"
 #define CACHE_MAGIC  UINT64_C(0x31434d5748534157)
 
 struct trailer {
@@ -172,14 +173,23 @@ static int store(struct engine *engine, const char *path, struct str code)
     return rc;
 }
 
+// With what instances need to be reset, where that is possible.
+static wasmtime_error_t *make_module(struct engine *engine, struct str bytes,
+                                     wasmtime_module_t **out)
+{
+    BUF(resettable, SIZE_MAX);
+    if (core_reset_write(bytes, &resettable))
+        bytes = buf_str(&resettable);
+    return wasmtime_module_new(engine->wasm, (const uint8_t *)bytes.data, bytes.len, out);
+}
+
 static int compile(struct engine *engine, struct str bytes, const char *path,
                    wasmtime_module_t **out, struct error *err)
 {
     wasmtime_module_t *module;
     if (engine->compiling && bytes.len >= ENGINE_COMPILE_BYTES_TOLD)
         engine->compiling(bytes.len);
-    wasmtime_error_t *error =
-        wasmtime_module_new(engine->wasm, (const uint8_t *)bytes.data, bytes.len, &module);
+    wasmtime_error_t *error = make_module(engine, bytes, &module);
     int rc = fault_take(error, NULL, err);
     if (rc < 0) {
         (void)error_wrap(err, "compile a core module");

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "engine/pages.h"
 #include "engine/wasmtime_extra.h"
 
 // Core instances, tables and memories that one component instance may need, times the instances.
@@ -142,6 +143,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
     else if (options->cache_dir[0])
         engine->cache_dir = mem_strdup(options->cache_dir);
     cache_fingerprint(engine->fingerprint);
+    engine->pagemap = pages_open();
     engine->compiling = options->compiling;
     engine->features = options->features ? *options->features : component_features_default();
     const char *apart = getenv("WASH_MODULES_APART");
@@ -151,6 +153,7 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
     rc = pthread_create(&engine->ticker, NULL, tick, engine);
     if (rc) {
         wasm_engine_delete(engine->wasm);
+        fd_closep(&engine->pagemap);
         free(engine->cache_dir);
         free(engine);
         return error_set_errno(err, -rc, "start the thread that advances epochs");
@@ -172,6 +175,7 @@ void engine_free(struct engine *engine)
     pthread_cond_destroy(&engine->ticker_wake);
     pthread_mutex_destroy(&engine->ticker_lock);
     wasm_engine_delete(engine->wasm);
+    fd_closep(&engine->pagemap);
     free(engine->cache_dir);
     free(engine);
 }

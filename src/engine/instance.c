@@ -53,6 +53,7 @@ static int make_core(struct instance *instance, const struct core_ref *ref, stru
     if (instance->core_states[ref->index] == CORE_MAKING)
         return error_set(err, -EFAULT, "`%.*s` is used before its core instance has been made",
                          STR_ARG(ref->name));
+    instance->made_lazily = true;
     return instantiate_on_fiber(instance, step_of(instance->plan, ref->index), err);
 }
 
@@ -430,14 +431,23 @@ int instance_new(struct linked *linked, struct executor *executor,
         instance_free(instance);
         return limits < 0 ? limits : rc;
     }
+    instance->initial_growth = instance->memory_growth;
+    instance->is_resettable =
+        options->resettable && linked->reset && reset_learn(linked->reset, instance);
     *out = instance;
     return 0;
+}
+
+void instance_set_host(struct instance *instance, void *host)
+{
+    assert(!instance->tasks);
+    instance->host = host;
 }
 
 // ---- the end
 // ----------------------------------------------------------------------------------------
 
-static void drop_handles(struct instance *instance)
+void instance_drop_handles(struct instance *instance)
 {
     for (uint32_t i = 0; i < instance->plan->component_instance_count; i++) {
         struct async_instance *component = &instance->components[i];
@@ -469,9 +479,10 @@ void instance_free(struct instance *instance)
     instance->freeing = true;
     instance_cancel(instance);
     executor_forget_ticks(instance);
-    drop_handles(instance);
+    instance_drop_handles(instance);
     executor_forget_ticks(instance); // what was dropped woke threads that never run
     async_store_done(&instance->async);
+    reset_state_free(instance->reset);
     wasmtime_store_delete(instance->store);
     error_done(&instance->fault);
     arena_done(&instance->arena);

@@ -26,6 +26,7 @@ struct instance_limits {
 struct instance_options {
     void *host; // call->host of every handler
     struct instance_limits limits;
+    bool resettable; // instance_reset() is going to be asked for
 };
 
 // Makes the store and the core instances. Start functions run with the first task. `linked` must
@@ -35,6 +36,14 @@ _must_use_ int instance_new(struct linked *linked, struct executor *executor,
                             struct error *err);
 // Cancels running tasks, drops all handles and destroys the store.
 void instance_free(struct instance *instance);
+
+// Makes an instance without running tasks the same as a new one, at a fraction of the cost; what it
+// got from its host is dropped. False: that cannot be done, and it has to be freed.
+_must_use_ bool instance_reset(struct instance *instance);
+// From now on call->host of every handler. For an instance that nothing runs in.
+void instance_set_host(struct instance *instance, void *host);
+// For tests: every byte and every global of a resettable instance is that of a new one.
+bool instance_is_as_new(struct instance *instance);
 
 // Bytes of linear memory in use, all memories together.
 uint64_t instance_memory_bytes(const struct instance *instance);

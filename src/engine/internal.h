@@ -12,6 +12,7 @@
 #include "component/subtask.h"
 #include "engine/fault.h"
 #include "engine/instance.h"
+#include "engine/reset.h"
 #include "engine/task.h"
 
 // Guest code may nest host -> guest calls this deep on one fiber (each takes up to
@@ -29,6 +30,7 @@ struct engine {
     char fingerprint[SHA256_HEX_BYTES];
     void (*compiling)(size_t bytes);
     bool modules_apart;
+    int pagemap; // for reset.c; -1: none
     struct component_features features;
 
     // The ticker sleeps while no task runs anywhere.
@@ -79,6 +81,7 @@ struct linked {
     uint32_t idle_fibers; // to keep at hand for calls between components of asynchronous type
     wasmtime_linker_t *functions;  // every trampoline as "t"/index, and the fiber functions
     wasmtime_instance_pre_t **pre; // one per step; NULL when it must be made from externs
+    struct reset_plan *reset;      // NULL: instances cannot be reset
     uint32_t sync_steps;           // leading steps that run no guest code: done at once
 };
 
@@ -123,16 +126,20 @@ struct instance {
     struct func_slot *funcs;
     struct async_instance *components;
     struct async_store async;
-    wasmtime_func_t suspend;
-    bool suspend_known;
+    wasmtime_func_t suspend, entry; // of task.c
+    bool suspend_known, entry_known;
     uint32_t next_step;
     void *host;
     struct instance_limits limits;
     uint64_t memory_bytes;
     uint64_t table_elements;
-    uint32_t memory_growth; // counts the times that a memory grew
-    struct task *running;   // whose fiber is on the stack now
-    struct task *tasks;     // all live ones
+    uint32_t memory_growth;  // counts the times that a memory grew
+    uint32_t initial_growth; // the same when it was new
+    bool is_resettable;
+    bool made_lazily;          // a lazy core instance
+    struct reset_state *reset; // since its first reset
+    struct task *running;      // whose fiber is on the stack now
+    struct task *tasks;        // all live ones
     struct instance_call *calls;
     struct task *waiting_stuck; // tasks that wait until another one is not stuck any more
     struct task *waiting_fiber; // tasks that wait for an idle fiber
@@ -162,7 +169,6 @@ struct task {
     wasmtime_call_future_t *future;
     wasm_trap_t *trap;
     wasmtime_error_t *error;
-    wasmtime_func_t entry; // read when the future is polled first
     struct canon_call call;
     struct arena arena;
     struct error reason;
@@ -222,6 +228,8 @@ _must_use_ int instance_call_core(struct instance *instance, const wasmtime_func
 // Runs the steps that were left for the first task.
 _must_use_ int instance_finish_start(struct instance *instance, struct error *err);
 extern const struct canon_ops instance_canon_ops;
+// Drops all handles of all components; the representations of the host go.
+void instance_drop_handles(struct instance *instance);
 
 // ---- task.c ----
 // A task whose fiber has not begun. `body` gets the task's call.

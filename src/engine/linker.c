@@ -279,6 +279,8 @@ int linker_link(struct linker *linker, struct program *program, struct linked **
         rc = define_trampolines(linked, err);
     for (uint32_t i = 0; rc == 0 && i < plan->step_count; i++)
         rc = prepare_step(linked, i, err);
+    if (rc == 0)
+        linked->reset = reset_plan_new(linked);
     if (rc < 0) {
         linked_unref(linked);
         return rc;
@@ -300,6 +302,7 @@ void linked_unref(struct linked *linked)
     for (uint32_t i = 0; i < linked->plan->step_count; i++)
         if (linked->pre[i])
             wasmtime_instance_pre_delete(linked->pre[i]);
+    reset_plan_free(linked->reset);
     if (linked->functions)
         wasmtime_linker_delete(linked->functions);
     free(linked->pre);

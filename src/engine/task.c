@@ -263,6 +263,7 @@ int task_define(wasmtime_linker_t *linker, struct error *err)
     return fault_take(error, NULL, err);
 }
 
+// Looked up once: each lookup makes a function that stays in the store.
 static void find_suspend(struct instance *instance)
 {
     wasmtime_extern_t found;
@@ -271,6 +272,16 @@ static void find_suspend(struct instance *instance)
     assert(ok);
     instance->suspend = found.of.func;
     instance->suspend_known = true;
+}
+
+static void find_entry(struct instance *instance)
+{
+    wasmtime_extern_t found;
+    bool ok = wasmtime_linker_get(instance->linked->functions, instance->context, "wash", 4,
+                                  "entry", 5, &found);
+    assert(ok);
+    instance->entry = found.of.func;
+    instance->entry_known = true;
 }
 
 int task_suspend(struct task *task)
@@ -342,16 +353,13 @@ int task_await(struct instance *instance, wasmtime_call_future_t *future, struct
 int task_start(struct task *task, struct error *err)
 {
     struct instance *instance = task->instance;
-    wasmtime_extern_t found;
-    bool ok = wasmtime_linker_get(instance->linked->functions, instance->context, "wash", 4,
-                                  "entry", 5, &found);
-    assert(ok);
+    if (!instance->entry_known)
+        find_entry(instance);
     wasmtime_context_set_epoch_deadline(instance->context, 1);
     // The header promises an error; the function of 48.0 returns nothing.
     (void)wasmtime_context_epoch_deadline_async_yield_and_update(instance->context, 1);
     wasmtime_val_t value = {.kind = WASMTIME_I64, .of.i64 = (int64_t)(uintptr_t)task};
-    task->entry = found.of.func;
-    task->future = wasmtime_func_call_async(instance->context, &task->entry, &value, 1, NULL, 0,
+    task->future = wasmtime_func_call_async(instance->context, &instance->entry, &value, 1, NULL, 0,
                                             &task->trap, &task->error);
     return 0;
 }
