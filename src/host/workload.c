@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "engine/linker.h"
 #include "net/tls.h"
+#include "wasi/config.h"
 #include "wasi/egress.h"
 #include "wasi/p2.h"
 #include "wasi/p3.h"
@@ -61,6 +62,22 @@ static int open_dirs(struct workload *workload, const struct workload_settings *
             arena_str(&workload->arena, str_from(dir->guest_path)), fd, dir->read_only};
         workload->wasi.preopen_count = i + 1;
     }
+    return 0;
+}
+
+static int make_config(struct workload *workload, const struct workload_settings *settings,
+                       struct error *err)
+{
+    const struct wasi_settings layers[] = {
+        {settings->config, settings->config_count},
+        {settings->env, settings->env_count},
+    };
+    struct wasi_settings merged;
+    int rc = wasi_settings_merge(&workload->arena, layers, ARRAY_LEN(layers), &merged, err);
+    if (rc < 0)
+        return rc;
+    workload->wasi.settings = merged.items;
+    workload->wasi.setting_count = merged.len;
     return 0;
 }
 
@@ -142,6 +159,7 @@ int workload_new(struct engine *engine, struct program *program,
     workload->limits = settings->limits;
     struct arena *arena = &workload->arena;
     workload->wasi = (struct wasi_config){
+        .name = str_from(workload->name),
         .env = copy_env(arena, settings->env, settings->env_count),
         .env_count = settings->env_count,
         .args = copy_texts(arena, settings->args, settings->arg_count),
@@ -152,6 +170,8 @@ int workload_new(struct engine *engine, struct program *program,
         .network = settings->inherit_network ? &wasi_network_all : NULL,
     };
     int rc = open_dirs(workload, settings, err);
+    if (rc == 0)
+        rc = make_config(workload, settings, err);
     if (rc == 0)
         rc = make_egress(workload, settings, err);
     if (rc == 0)

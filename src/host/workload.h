@@ -21,6 +21,9 @@ struct workload_settings {
     const char *name; // for log lines
     const struct wasi_env *env;
     size_t env_count;
+    // What wasi:config answers, later ones win; so do variables of `env` over these.
+    const struct wasi_env *config;
+    size_t config_count;
     const struct str *args; // args[0] is the program's name
     size_t arg_count;
     const struct workload_dir *dirs;

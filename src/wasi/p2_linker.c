@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/linker.h"
+#include "wasi/draft.h"
 #include "wasi/p2.h"
 #include "wasi/wasi.h"
 
@@ -33,6 +34,9 @@ static const struct host_interface *const interfaces[] = {
     &p2_sockets_udp_create_socket,
     &p2_http_types,
     &p2_http_outgoing_handler,
+    // Plugins replace these two per workload.
+    &draft_config_store,
+    &draft_logging_logging,
 };
 
 void wasi_p2_add_to_linker(struct linker *linker)

@@ -59,6 +59,10 @@ bool wasi_network_allows(const struct wasi_network *network, unsigned use,
 // Settings of a workload; shared by its instances and threads, immutable. All text is valid UTF-8.
 // A program that inherits standard streams ignores SIGPIPE, so that guests get an error instead.
 struct wasi_config {
+    struct str name; // of the workload, in its log lines
+    // What wasi:config answers: made by wasi_settings_merge() of wasi/config.h.
+    const struct wasi_env *settings;
+    size_t setting_count;
     const struct wasi_env *env;
     size_t env_count;
     const struct str *args; // args[0] is the program's name
