@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "host/http_host.h"
+#include "wash/config_source.h"
 #include "wash/feature_option.h"
 #include "wash/project.h"
 #include "wash/source_watch.h"
@@ -166,12 +167,57 @@ static void make_allowed_hosts(struct workload_settings *settings, const struct 
     }
 }
 
-// What the guest gets, from the `workload` and `dev` blocks.
-static void make_settings(struct dev *dev)
+static void make_dirs(struct dev *dev)
+{
+    const struct config_dev *block = dev->project.config->dev;
+    if (!block)
+        return;
+    struct workload_dir *dirs =
+        arena_new_array(&dev->arena, struct workload_dir, block->volumes.len);
+    for (size_t i = 0; i < block->volumes.len; i++) {
+        dirs[i].host_path = arena_str(&dev->arena, block->volumes.items[i].host_path).data;
+        dirs[i].guest_path = arena_str(&dev->arena, block->volumes.items[i].guest_path).data;
+    }
+    dev->settings.dirs = dirs;
+    dev->settings.dir_count = block->volumes.len;
+}
+
+// What wasi:config answers: `config` of its entries in `dev.host_interfaces`, then of the workload;
+// the environment comes on top (host/workload.h).
+static void make_config(struct dev *dev)
 {
     const struct config *config = dev->project.config;
-    const struct config_workload *workload = config->workload;
-    const struct config_dev *block = config->dev;
+    struct value_set set = {.arena = &dev->arena};
+    for (size_t i = 0; config->dev && i < config->dev->host_interfaces.len; i++) {
+        const struct config_interface *entry = &config->dev->host_interfaces.items[i];
+        if (str_is(entry->namespace_, "wasi") && str_is(entry->package, "config"))
+            value_set_put_map(&set, &entry->config);
+    }
+    if (config->workload)
+        value_set_put_map(&set, &config->workload->config);
+    dev->settings.config = set.items;
+    dev->settings.config_count = set.len;
+}
+
+static int make_environment(struct dev *dev, struct error *err)
+{
+    const struct config *config = dev->project.config;
+    struct value_set set = {.arena = &dev->arena};
+    if (!config->workload)
+        return 0;
+    int rc = value_set_add_environment(&set, config, dev->project.dir, "workload",
+                                       config->workload->environment, err);
+    if (rc < 0)
+        return error_wrap(err, "failed to resolve workload-level configuration");
+    dev->settings.env = set.items;
+    dev->settings.env_count = set.len;
+    return 0;
+}
+
+// What the guest gets, from the `workload` and `dev` blocks.
+static int make_settings(struct dev *dev, struct error *err)
+{
+    const struct config_workload *workload = dev->project.config->workload;
     struct workload_settings *settings = &dev->settings;
     settings->name = "wash-dev-component";
     settings->limits.wall_time_ms = DEV_TIMEOUT_MS;
@@ -180,23 +226,19 @@ static void make_settings(struct dev *dev)
     settings->arg_count = 1;
     if (workload)
         make_allowed_hosts(settings, &workload->allowed_hosts);
-    if (workload && workload->environment) {
-        const struct string_map *map = &workload->environment->config;
-        struct wasi_env *env = arena_new_array(&dev->arena, struct wasi_env, map->len);
-        for (size_t i = 0; i < map->len; i++)
-            env[i] = (struct wasi_env){map->items[i].key, map->items[i].value};
-        settings->env = env;
-        settings->env_count = map->len;
-    }
-    if (block) {
-        struct workload_dir *dirs =
-            arena_new_array(&dev->arena, struct workload_dir, block->volumes.len);
-        for (size_t i = 0; i < block->volumes.len; i++) {
-            dirs[i].host_path = arena_str(&dev->arena, block->volumes.items[i].host_path).data;
-            dirs[i].guest_path = arena_str(&dev->arena, block->volumes.items[i].guest_path).data;
-        }
-        settings->dirs = dirs;
-        settings->dir_count = block->volumes.len;
+    make_dirs(dev);
+    make_config(dev);
+    return make_environment(dev, err);
+}
+
+// `dev.environment` is wash's own: what sources read from the environment and the build may use it.
+static void export_environment(const struct config_dev *block)
+{
+    for (size_t i = 0; block && i < block->environment.len; i++) {
+        _cleanup_(mem_freep) char *name = str_dup(block->environment.items[i].key);
+        _cleanup_(mem_freep) char *value = str_dup(block->environment.items[i].value);
+        if (setenv(name, value, 1) < 0)
+            log_warn("dev.environment: %s cannot be the name of a variable", name);
     }
 }
 
@@ -271,8 +313,9 @@ static int run_session(struct dev *dev, struct error *err)
     int rc = loop_new(&dev->loop, err);
     if (rc < 0)
         return rc;
-    make_settings(dev);
-    rc = start(dev, err);
+    rc = make_settings(dev, err);
+    if (rc == 0)
+        rc = start(dev, err);
     if (rc == 0) {
         start_build(dev);
         // Between builds it waits for watches and signals, which alone do not keep a loop running.
@@ -296,6 +339,8 @@ static int run_dev(const struct global_options *global, void *options, const str
     int rc = feature_option_read(&o->features, &dev.features, err);
     if (rc == 0)
         rc = project_open(global, &dev.project, err);
+    if (rc == 0)
+        export_environment(dev.project.config->dev);
     if (rc == 0)
         log_info("starting development session for project %s", dev.project.dir);
     if (rc == 0)

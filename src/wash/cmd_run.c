@@ -7,6 +7,7 @@
 #include "base/file.h"
 #include "host/http_host.h"
 #include "wash/command.h"
+#include "wash/config_source.h"
 #include "wash/feature_option.h"
 
 struct run_options {
@@ -20,6 +21,8 @@ struct run_options {
     const char *access_log;
     const char *access_log_format;
     struct text_list env;
+    struct text_list config;
+    struct text_list config_files;
     struct text_list dirs;
     struct text_list allow_hosts;
     const char *egress_ca;
@@ -44,6 +47,10 @@ static const struct option options[] = {
      "common (default), combined, json, or directives such as\n"
      "'%h \"%r\" %>s %D'",
      FIELD(access_log_format)},
+    {"config", 0, OPTION_LIST, "NAME=VALUE", "setting for the guest, read through wasi:config",
+     FIELD(config)},
+    {"config-file", 0, OPTION_LIST, "FILE",
+     "settings for the guest, lines NAME=VALUE; `--config` wins", FIELD(config_files)},
     {"env", 'e', OPTION_LIST, "NAME=VALUE",
      "environment variable for the guest; NAME alone passes on\n"
      "the one of this process",
@@ -132,6 +139,25 @@ static int add_env(struct settings *settings, const struct text_list *list, stru
     return 0;
 }
 
+static int add_config(struct settings *settings, const struct run_options *run, struct error *err)
+{
+    struct value_set set = {.arena = &settings->arena};
+    for (size_t i = 0; i < run->config_files.len; i++) {
+        int rc = value_set_read_file(&set, run->config_files.items[i], err);
+        if (rc < 0)
+            return rc;
+    }
+    for (size_t i = 0; i < run->config.len; i++) {
+        struct str name, value;
+        if (!str_cut(str_from(run->config.items[i]), '=', &name, &value) || name.len == 0)
+            return error_set(err, -EINVAL, "`--config %.*s`: expected NAME=VALUE", STR_ARG(name));
+        value_set_put(&set, name, value);
+    }
+    settings->workload.config = set.items;
+    settings->workload.config_count = set.len;
+    return 0;
+}
+
 static int add_dirs(struct settings *settings, const struct text_list *list, struct error *err)
 {
     struct workload_dir *dirs = arena_new_array(&settings->arena, struct workload_dir, list->len);
@@ -167,6 +193,8 @@ static int make_settings(struct settings *settings, const struct run_options *ru
                          const struct arguments *args, struct error *err)
 {
     int rc = add_env(settings, &run->env, err);
+    if (rc == 0)
+        rc = add_config(settings, run, err);
     if (rc == 0)
         rc = add_dirs(settings, &run->dirs, err);
     if (rc < 0)
