@@ -38,6 +38,8 @@ bool field_name_forbidden(struct str name);
 bool field_value_valid(struct str value);
 
 void field_list_done(struct field_list *list);
+// The list outlives the instance that is charged for it.
+void field_list_uncharge(struct field_list *list);
 // Appends copies; white space around the value is no part of it (RFC 9110 section 5.5). 0, or
 // -E2BIG over a limit. The list must not be borrowed.
 _must_use_ int field_list_add(struct field_list *list, struct str name, struct str value);

@@ -50,12 +50,18 @@ bool field_value_valid(struct str value)
     return http_value_valid(trim_ows(value));
 }
 
+void field_list_uncharge(struct field_list *list)
+{
+    if (list->charged)
+        *list->charged -= list->bytes;
+    list->charged = NULL;
+}
+
 void field_list_done(struct field_list *list)
 {
     for (uint32_t i = 0; !list->borrowed && i < list->len; i++)
         free((char *)list->items[i].name.data);
-    if (list->charged)
-        *list->charged -= list->bytes;
+    field_list_uncharge(list);
     free(list->items);
     *list = (struct field_list){0};
 }

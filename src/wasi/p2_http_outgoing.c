@@ -116,6 +116,8 @@ void outgoing_let_go(struct outgoing *out)
     *out->charged -= out->held.len;
     out->own_charge = out->held.len;
     out->charged = &out->own_charge;
+    field_list_uncharge(&out->message.fields);
+    field_list_uncharge(&out->trailers);
 }
 
 void outgoing_writable(struct outgoing *out)
