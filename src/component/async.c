@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "component/limit.h"
 #include "component/stream.h"
 #include "component/subtask.h"
 
@@ -382,7 +383,7 @@ int async_thread_init(struct async_store *store, struct async_thread *thread,
                       uint32_t component_instance,
                       int (*body)(struct async_thread *thread, struct error *err))
 {
-    if (store->thread_count >= ASYNC_THREADS_MAX)
+    if (store->thread_count >= store->threads_max)
         return -ENOSPC;
     store->thread_count++;
     thread->store = store;
@@ -411,7 +412,7 @@ static struct async_thread *heap_thread(struct async_store *store)
 struct async_thread *async_thread_new(struct async_store *store, uint32_t component_instance,
                                       int (*body)(struct async_thread *thread, struct error *err))
 {
-    if (store->thread_count >= ASYNC_THREADS_MAX)
+    if (store->thread_count >= store->threads_max)
         return NULL;
     struct async_thread *thread = heap_thread(store);
     int rc = async_thread_init(store, thread, component_instance, body);
@@ -479,11 +480,29 @@ void async_store_init(struct async_store *store, const struct async_ops *ops,
     *store =
         (struct async_store){.ops = ops, .plan = plan, .instances = instances, .engine = engine};
     list_init(&store->ready);
+    async_store_limit(store, 0, 0, 0);
     for (uint32_t i = 0; i < plan->component_instance_count; i++) {
         handle_table_init(&instances[i].handles);
+        instances[i].handles.quota = &store->handles;
         list_init(&instances[i].blocked);
         instances[i].parent = plan->component_parents[i];
     }
+}
+
+void async_store_limit(struct async_store *store, uint32_t handles_max, uint32_t streams_max,
+                       uint32_t threads_max)
+{
+    store->handles.max = handles_max ? MIN(handles_max, HANDLES_CEILING_MAX) : HANDLES_MAX;
+    store->streams_max = streams_max ? streams_max : ASYNC_STREAMS_MAX;
+    store->threads_max = threads_max ? threads_max : ASYNC_THREADS_MAX;
+}
+
+int async_check_streams(struct canon_call *call)
+{
+    const struct async_store *store = call->async;
+    if (likely(store->stream_count <= store->streams_max))
+        return 0;
+    return limit_reached(call->error, -EFAULT, LIMIT_STREAMS, store->streams_max);
 }
 
 static void free_thread_table(struct thread_table *table)

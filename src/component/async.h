@@ -20,8 +20,9 @@ struct async_task;
 struct async_thread;
 struct subtask;
 
-// Limits.
-#define ASYNC_THREADS_MAX      100000u // live threads of one store
+// Limits. The first two are defaults, see async_store_limit().
+#define ASYNC_THREADS_MAX      10000u // live tasks and threads of one store
+#define ASYNC_STREAMS_MAX      10000u // live streams, futures and subtasks of one store
 #define ASYNC_BACKPRESSURE_MAX 65535u
 
 // ---- threads ------------------------------------------------------------------------------------
@@ -180,8 +181,10 @@ struct async_store {
     struct async_thread *current;
     struct async_thread *switch_to; // runs next, in place of the thread that blocks
     struct thread_list ready;
-    uint32_t thread_count;
-    uint32_t stuck_count; // threads that are stuck in a function of the host
+    struct handle_quota handles;
+    uint32_t thread_count, threads_max;
+    uint32_t stream_count, streams_max; // subtasks count as well
+    uint32_t stuck_count;               // threads that are stuck in a function of the host
     // Things that can make a thread ready from outside: jobs and sides of streams of the host.
     uint32_t host_count;
     struct async_task *tasks;
@@ -193,6 +196,11 @@ struct async_store {
 
 void async_store_init(struct async_store *store, const struct async_ops *ops,
                       const struct plan *plan, struct async_instance *instances, void *engine);
+// What the store may have at a time; 0: the default.
+void async_store_limit(struct async_store *store, uint32_t handles_max, uint32_t streams_max,
+                       uint32_t threads_max);
+// A trap when there are more streams, futures and subtasks than there may be.
+_must_use_ int async_check_streams(struct canon_call *call);
 // Frees what handles and threads refer to; nothing runs any more.
 void async_store_done(struct async_store *store);
 

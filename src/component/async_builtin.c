@@ -113,8 +113,7 @@ static int add_handle(struct canon_call *call, void *rep, enum handle_kind kind,
     uint32_t index = 0;
     struct handle handle = {.rep = rep, .kind = (uint8_t)kind};
     if (handle_table_add(call->handles, &handle, &index) < 0)
-        return canon_trap(call, "the handle table is full: %u handles are live",
-                          call->handles->live);
+        return canon_trap_no_room(call);
     values[0].u64 = index;
     return 0;
 }

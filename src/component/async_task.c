@@ -5,6 +5,7 @@
 
 #include "component/async.h"
 #include "component/canon_copy.h"
+#include "component/limit.h"
 
 enum { CALLBACK_EXIT, CALLBACK_YIELD, CALLBACK_WAIT };
 
@@ -86,8 +87,8 @@ int async_thread_register(struct async_thread *thread, struct error *err)
     if (table->free_len > 0) {
         thread->index = table->free_indices[--table->free_len];
     } else {
-        if (table->len >= ASYNC_THREADS_MAX)
-            return error_set(err, -EFAULT, "more than %u threads", ASYNC_THREADS_MAX);
+        if (table->len > thread->store->threads_max)
+            return limit_reached(err, -EFAULT, LIMIT_TASKS, thread->store->threads_max);
         if (table->len == table->cap) {
             table->cap = table->cap ? table->cap * 2 : 8;
             table->items = mem_realloc_array(table->items, table->cap, sizeof(*table->items));
@@ -260,7 +261,7 @@ int async_call(struct async_store *store, const struct plan_lifted *lifted,
     *out = task;
     thread->task = task;
     if (async_thread_init(store, thread, lifted->options.component_instance, run_task) < 0)
-        return error_set(err, -EFAULT, "more than %u tasks and threads", ASYNC_THREADS_MAX);
+        return limit_reached(err, -EFAULT, LIMIT_TASKS, store->threads_max);
     if (async_task_is_held_up(task) || instance_of(task)->entering > 0) {
         async_wait_entry(thread);
         return 0;
@@ -356,7 +357,7 @@ int async_task_spawn(struct async_task *task, uint32_t table, uint32_t element, 
     struct async_thread *thread =
         async_thread_new(self->store, self->component_instance, run_spawned);
     if (!thread)
-        return error_set(err, -EFAULT, "more than %u tasks and threads", ASYNC_THREADS_MAX);
+        return limit_reached(err, -EFAULT, LIMIT_TASKS, self->store->threads_max);
     thread->task = task;
     thread->func = func;
     thread->argument = argument;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <stdarg.h>
 
+#include "component/limit.h"
+
 #define TRAP_TEXT_BYTES 512
 
 int canon_trap(struct canon_call *call, const char *fmt, ...)
@@ -15,6 +17,12 @@ int canon_trap(struct canon_call *call, const char *fmt, ...)
     vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
     return error_set(call->error, -EFAULT, "%s", text);
+}
+
+int canon_trap_no_room(struct canon_call *call)
+{
+    const struct handle_quota *quota = call->handles->quota;
+    return limit_reached(call->error, -EFAULT, LIMIT_HANDLES, quota ? quota->max : HANDLES_MAX);
 }
 
 __attribute__((cold)) static int trap_range(struct canon_call *call, uint32_t ptr, uint64_t size,

@@ -42,7 +42,9 @@ struct host_resource {
 
 // ---- handle table of one component instance -----------------------------------------------------
 
-#define HANDLES_MAX 100000u // per table, defaults of CanonicalABI.md allow 2^28
+// CanonicalABI.md "Table State" allows 2^28 - 1 in each table.
+#define HANDLES_MAX         100000u // default, for all tables of a store
+#define HANDLES_CEILING_MAX ((UINT32_C(1) << 28) - 1)
 
 enum handle_kind {
     HANDLE_FREE,
@@ -70,8 +72,14 @@ struct handle {
     uint32_t *scope; // borrow handle: what counts those to be dropped before the return
 };
 
+// Counts the handles of several tables together.
+struct handle_quota {
+    uint32_t live, max;
+};
+
 struct handle_table {
-    struct handle *items; // [0] is never handed out
+    struct handle_quota *quota; // NULL: HANDLES_MAX in this table alone
+    struct handle *items;       // [0] is never handed out
     uint32_t len;
     uint32_t cap;
     uint32_t free; // head of the free list, 0 = none; last freed is first reused (spec)
@@ -93,7 +101,9 @@ static inline struct handle *handle_table_get(const struct handle_table *table, 
         return NULL;
     return &table->items[index];
 }
-// Adds a handle: 0 and its index, or -ENOSPC at HANDLES_MAX.
+// How many handles may be added.
+uint32_t handle_table_room(const struct handle_table *table);
+// Adds a handle: 0 and its index, or -ENOSPC without room.
 _must_use_ int handle_table_add(struct handle_table *table, const struct handle *handle,
                                 uint32_t *index);
 // Frees the live handle at `index`.
@@ -156,6 +166,8 @@ struct canon_resource {
 
 // Ends the call with a trap: fills call->error, returns a negative code for handlers to return.
 _must_use_ int canon_trap(struct canon_call *call, const char *fmt, ...) _printf_(2, 3);
+// The same when there is no room for a handle: names the limit.
+_must_use_ int canon_trap_no_room(struct canon_call *call);
 
 // ---- used by generated bindings: guest arguments to host values
 // ----------------------------------

@@ -65,8 +65,7 @@ static inline int find(struct canon_call *call, uint32_t index, const void *type
 static int add(struct canon_call *call, const struct handle *handle, uint32_t *index)
 {
     if (unlikely(handle_table_add(call->handles, handle, index) < 0))
-        return canon_trap(call, "the handle table is full: %u handles are live",
-                          call->handles->live);
+        return canon_trap_no_room(call);
     return 0;
 }
 

@@ -189,7 +189,8 @@ TEST(table_has_a_limit)
     uint32_t h = 0;
     for (uint32_t i = 0; i < HANDLES_MAX; i++)
         CHECK_INT(canon_lower_own(call, &fields, &object, &h), 0);
-    CHECK_TRAP(guest, canon_lower_own(call, &fields, &object, &h), "100000 handles are live");
+    CHECK_TRAP(guest, canon_lower_own(call, &fields, &object, &h),
+               "handle limit of 100000 handles (--max-handles) reached");
     CHECK_INT(canon_resource_drop(call, &fields, 5), 0);
     CHECK_INT(canon_lower_own(call, &fields, &object, &h), 0);
     canon_drop_all(call);

@@ -75,7 +75,7 @@ int canon_lower_error_context(struct canon_call *call, struct error_context *con
     if (rc == 0)
         return 0;
     error_context_unref(context);
-    return canon_trap(call, "the handle table is full: %u handles are live", call->handles->live);
+    return canon_trap_no_room(call);
 }
 
 int canon_drop_error_context(struct canon_call *call, uint32_t index)

@@ -13,14 +13,18 @@ void handle_table_init(struct handle_table *table)
 
 void handle_table_done(struct handle_table *table)
 {
+    if (table->quota)
+        table->quota->live -= table->live;
     free(table->items);
-    *table = (struct handle_table){0};
+    *table = (struct handle_table){.quota = table->quota};
 }
 
 void handle_table_clear(struct handle_table *table)
 {
     if (table->cap > HANDLES_KEPT_CAP)
         handle_table_done(table);
+    if (table->quota)
+        table->quota->live -= table->live;
     table->len = MIN(table->len, 1);
     table->free = 0;
     table->live = 0;
@@ -36,20 +40,29 @@ static void grow(struct handle_table *table)
     }
 }
 
+uint32_t handle_table_room(const struct handle_table *table)
+{
+    const struct handle_quota *quota = table->quota;
+    return quota ? quota->max - MIN(quota->live, quota->max)
+                 : HANDLES_MAX - MIN(table->live, HANDLES_MAX);
+}
+
 int handle_table_add(struct handle_table *table, const struct handle *handle, uint32_t *index)
 {
     uint32_t i = table->free;
+    if (unlikely(handle_table_room(table) == 0))
+        return -ENOSPC;
     if (i) {
         table->free = table->items[i].next_free;
     } else {
-        if (unlikely(table->len > HANDLES_MAX))
-            return -ENOSPC;
         if (unlikely(table->len == table->cap))
             grow(table);
         i = table->len++;
     }
     table->items[i] = *handle;
     table->live++;
+    if (likely(table->quota != NULL))
+        table->quota->live++;
     *index = i;
     return 0;
 }
@@ -61,4 +74,6 @@ void handle_table_remove(struct handle_table *table, uint32_t index)
     handle->next_free = table->free;
     table->free = index;
     table->live--;
+    if (likely(table->quota != NULL))
+        table->quota->live--;
 }

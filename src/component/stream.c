@@ -87,6 +87,7 @@ static struct stream *make(struct async_store *store, const struct type *element
     stream->is_future = is_future;
     side_init(&stream->reader, false);
     side_init(&stream->writer, true);
+    store->stream_count++;
     stream->next = store->streams;
     stream->link = &store->streams;
     if (stream->next)
@@ -97,6 +98,7 @@ static struct stream *make(struct async_store *store, const struct type *element
 
 static void unlink_stream(struct stream *stream)
 {
+    stream->store->stream_count--;
     *stream->link = stream->next;
     if (stream->next)
         stream->next->link = stream->link;
@@ -460,8 +462,7 @@ static int add_end(struct canon_call *call, struct stream_side *side)
 {
     struct handle handle = {.rep = side, .kind = HANDLE_STREAM_END};
     if (handle_table_add(call->handles, &handle, &side->index) < 0)
-        return canon_trap(call, "the handle table is full: %u handles are live",
-                          call->handles->live);
+        return canon_trap_no_room(call);
     side->owner = SIDE_GUEST;
     side->component_instance = call->component_instance;
     return 0;
@@ -471,7 +472,9 @@ int canon_lower_stream(struct canon_call *call, struct stream *stream, uint32_t 
 {
     struct stream_side *side = &stream->reader;
     side->state = END_IDLE;
-    int rc = add_end(call, side);
+    int rc = async_check_streams(call);
+    if (rc == 0)
+        rc = add_end(call, side);
     if (rc < 0)
         stream_close_reader(stream);
     else
@@ -547,7 +550,9 @@ int stream_new_ends(struct canon_call *call, const struct type *element, bool is
                     uint32_t *reader, uint32_t *writer)
 {
     struct stream *stream = make(call->async, element, is_future);
-    int rc = add_end(call, &stream->reader);
+    int rc = async_check_streams(call);
+    if (rc == 0)
+        rc = add_end(call, &stream->reader);
     if (rc == 0)
         rc = add_end(call, &stream->writer);
     if (rc < 0) {

@@ -34,6 +34,7 @@ void subtask_init(struct subtask *subtask, struct canon_call *call, const struct
 void subtask_link(struct subtask *subtask)
 {
     struct async_store *store = subtask->store;
+    store->stream_count++;
     subtask->next = store->subtasks;
     subtask->link = &store->subtasks;
     if (subtask->next)
@@ -45,6 +46,7 @@ void subtask_free(struct subtask *subtask)
 {
     waitable_join(&subtask->waitable, NULL);
     free(subtask->lends.items);
+    subtask->store->stream_count--;
     *subtask->link = subtask->next;
     if (subtask->next)
         subtask->next->link = subtask->link;
@@ -150,9 +152,11 @@ int subtask_wait(struct subtask *subtask, struct error *err)
 int subtask_publish(struct subtask *subtask, struct canon_call *call, union core_value *values)
 {
     struct handle handle = {.rep = subtask, .kind = HANDLE_SUBTASK};
+    int rc = async_check_streams(call);
+    if (rc < 0)
+        return rc;
     if (handle_table_add(call->handles, &handle, &subtask->index) < 0)
-        return canon_trap(call, "the handle table is full: %u handles are live",
-                          call->handles->live);
+        return canon_trap_no_room(call);
     values[0].u64 = (uint32_t)subtask->state | subtask->index << 4;
     return 0;
 }

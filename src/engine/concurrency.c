@@ -297,12 +297,8 @@ void instance_fail(struct instance *instance, enum task_end end, const struct er
     instance->broken = true;
     instance->end = instance->exiting ? TASK_EXITED : end;
     (void)error_set(&instance->fault, err->code, "%s", error_text(err));
-}
-
-int instance_timed_out(struct instance *instance, struct error *err)
-{
-    return error_set(err, -ETIMEDOUT, "the call did not end within its wall-time limit of %llu ms",
-                     (unsigned long long)instance->limits.wall_time_ms);
+    if (instance->end == TASK_TRAPPED)
+        instance_note_refusals(instance, &instance->fault);
 }
 
 static void unlink_call(struct instance_call *call)
@@ -316,8 +312,10 @@ static void end_call(struct instance_call *call, enum task_end end, const struct
 {
     struct call_deadline *deadline = TAKE(call->deadline);
     unlink_call(call);
-    if (deadline)
+    if (deadline) {
         deadline_stop(call->instance->executor, &deadline->deadline);
+        cpu_account_gone(call->instance, &deadline->cpu);
+    }
     free(deadline);
     call->task = NULL;
     if (call->ended)
@@ -424,6 +422,14 @@ static int call_body(struct canon_call *call, void *arg)
     return rc < 0 ? rc : call->ops->post_return(call, lifted, flat);
 }
 
+struct cpu_account *call_account(const struct async_task *task)
+{
+    if (task->caller != &host_caller)
+        return NULL;
+    const struct instance_call *call = task->caller_data;
+    return call->deadline ? &call->deadline->cpu : NULL;
+}
+
 static void call_done(void *arg, enum task_end end, const struct error *err)
 {
     end_call(arg, end, err);
@@ -446,6 +452,7 @@ static void link_call(struct instance *instance, struct instance_call *call)
     if (call->next)
         call->next->link = &call->next;
     instance->calls = call;
+    instance->calls_begun++;
 }
 
 int instance_call(struct instance *instance, const void *func, struct instance_call *call,

@@ -426,7 +426,9 @@ TEST(memory_stops_at_its_limit)
     instance_free(instance);
     struct instance_options options = {.limits.memory_bytes_max = 1000};
     CHECK(instance_new(world.linked, world.executor, &options, &instance, &err) < 0);
-    CHECK_CONTAINS(error_text(&err), "needs 65536 bytes of memory to start, the limit is 1000");
+    CHECK_CONTAINS(
+        error_text(&err),
+        "needs 65536 bytes of memory to start: memory limit of 1000 bytes (--max-memory) reached");
     close_world(&world);
 }
 

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "component/limit.h"
 #include "engine/wasmtime_extra.h"
 
 #define INSTANCE_ARENA_BYTES_MAX ((size_t)64 << 20)
@@ -15,8 +16,10 @@ static bool memory_growing(void *env, size_t current, size_t desired)
 {
     struct instance *instance = env;
     uint64_t total = instance->memory_bytes - current + desired;
-    if (total > instance->limits.memory_bytes_max)
+    if (total > instance->limits.memory_bytes_max) {
+        instance->refused |= 1u << LIMIT_MEMORY;
         return false;
+    }
     instance->memory_bytes = total;
     instance->memory_growth++;
     return true;
@@ -26,8 +29,10 @@ static bool table_growing(void *env, size_t current, size_t desired)
 {
     struct instance *instance = env;
     uint64_t total = instance->table_elements - current + desired;
-    if (total > instance->limits.table_elements_max)
+    if (total > instance->limits.table_elements_max) {
+        instance->refused |= 1u << LIMIT_TABLE_ELEMENTS;
         return false;
+    }
     instance->table_elements = total;
     return true;
 }
@@ -393,6 +398,12 @@ static struct instance_limits with_defaults(struct instance_limits limits)
         limits.memory_bytes_max = INSTANCE_MEMORY_BYTES_DEFAULT;
     if (!limits.table_elements_max)
         limits.table_elements_max = INSTANCE_TABLE_ELEMENTS_DEFAULT;
+    if (!limits.handles_max)
+        limits.handles_max = INSTANCE_HANDLES_DEFAULT;
+    if (!limits.streams_max)
+        limits.streams_max = INSTANCE_STREAMS_DEFAULT;
+    if (!limits.tasks_max)
+        limits.tasks_max = INSTANCE_TASKS_DEFAULT;
     return limits;
 }
 
@@ -401,10 +412,17 @@ static int refused_for_limits(struct instance *instance, struct error *err)
     uint64_t need = 0;
     for (uint32_t i = 0; i < instance->plan->module_count; i++)
         need += instance->plan->modules[i].core->memory_min_pages * 65536;
-    if (need > instance->limits.memory_bytes_max)
-        return error_set(
-            err, -ENOMEM, "the component needs %llu bytes of memory to start, the limit is %llu",
-            (unsigned long long)need, (unsigned long long)instance->limits.memory_bytes_max);
+    uint64_t max = instance->limits.memory_bytes_max;
+    if (need > max) {
+        limit_reached(err, -ENOMEM, LIMIT_MEMORY, max);
+        return error_wrap(err, "the component needs %llu bytes of memory to start",
+                          (unsigned long long)need);
+    }
+    if (instance->refused & 1u << LIMIT_TABLE_ELEMENTS) {
+        max = instance->limits.table_elements_max;
+        limit_reached(err, -ENOMEM, LIMIT_TABLE_ELEMENTS, max);
+        return error_wrap(err, "the component's tables");
+    }
     return 0;
 }
 
@@ -420,6 +438,8 @@ int instance_new(struct linked *linked, struct executor *executor,
     instance->limits = with_defaults(options->limits);
     instance->arena = ARENA_INIT(INSTANCE_ARENA_BYTES_MAX);
     async_store_init(&instance->async, &engine_async_ops, plan, instance->components, instance);
+    async_store_limit(&instance->async, instance->limits.handles_max, instance->limits.streams_max,
+                      instance->limits.tasks_max);
     instance->store = wasmtime_store_new(linked->program->engine->wasm, instance, NULL);
     instance->context = wasmtime_store_context(instance->store);
     wash_store_limiter(instance->store, instance, memory_growing, table_growing);

@@ -3,7 +3,7 @@
 // thread, and the tasks (fibers) that run in it.
 #pragma once
 
-#include "component/canon.h"
+#include "component/async.h"
 #include "component/plan.h"
 #include "engine/linker.h"
 #include "loop/loop.h"
@@ -15,13 +15,21 @@ void executor_free(struct executor *executor); // no instance may be left
 
 struct instance;
 
+// What errors call them: component/limit.h; docs/limits.md says what happens at each.
 struct instance_limits {
     uint64_t memory_bytes_max;   // all linear memories together; 0: default
     uint64_t wall_time_ms;       // from the start of a task to its end, waiting included; 0: none
+    uint64_t cpu_time_ms;        // that a task's code ran, what it called on the host included
     uint32_t table_elements_max; // all tables together; 0: default
+    uint32_t handles_max;        // live, all handle tables together; 0: default
+    uint32_t streams_max;        // streams, futures and subtasks that live; 0: default
+    uint32_t tasks_max;          // tasks and threads of the component model; 0: default
 };
 #define INSTANCE_MEMORY_BYTES_DEFAULT   ((uint64_t)256 << 20)
 #define INSTANCE_TABLE_ELEMENTS_DEFAULT 1000000u
+#define INSTANCE_HANDLES_DEFAULT        HANDLES_MAX
+#define INSTANCE_STREAMS_DEFAULT        ASYNC_STREAMS_MAX
+#define INSTANCE_TASKS_DEFAULT          ASYNC_THREADS_MAX
 
 struct instance_options {
     void *host; // call->host of every handler
@@ -55,7 +63,7 @@ enum task_end {
     TASK_RETURNED,
     TASK_TRAPPED,   // the error says the reason and the wasm backtrace; the instance is unusable
     TASK_EXITED,    // wasi:cli/exit; see instance_exit_code()
-    TASK_TIMED_OUT, // wall_time_ms passed
+    TASK_TIMED_OUT, // wall_time_ms or cpu_time_ms passed
     TASK_CANCELLED,
 };
 

@@ -108,9 +108,15 @@ struct deadline {
     struct deadline *next, **link; // link NULL: none
 };
 
-// The wall-time limit of an instance_call.
+// What code of one call has run.
+struct cpu_account {
+    uint64_t used_ns;
+};
+
+// The wall-time limit of an instance_call, and its CPU time.
 struct call_deadline {
     struct deadline deadline;
+    struct cpu_account cpu;
     struct instance_call *call;
 };
 
@@ -133,6 +139,7 @@ struct instance {
     struct instance_limits limits;
     uint64_t memory_bytes;
     uint64_t table_elements;
+    uint32_t refused;        // 1 << enum limit: memory or tables were not let grow
     uint32_t memory_growth;  // counts the times that a memory grew
     uint32_t initial_growth; // the same when it was new
     bool is_resettable;
@@ -141,9 +148,11 @@ struct instance {
     struct task *running;      // whose fiber is on the stack now
     struct task *tasks;        // all live ones
     struct instance_call *calls;
-    struct task *waiting_stuck; // tasks that wait until another one is not stuck any more
-    struct task *waiting_fiber; // tasks that wait for an idle fiber
-    struct task *idle;          // fibers for threads
+    uint64_t calls_begun;
+    struct cpu_account cpu_rest; // what no call has run
+    struct task *waiting_stuck;  // tasks that wait until another one is not stuck any more
+    struct task *waiting_fiber;  // tasks that wait for an idle fiber
+    struct task *idle;           // fibers for threads
     uint32_t idle_count;
     struct instance *tick_next; // of those whose threads are to run
     bool tick_queued;
@@ -184,6 +193,7 @@ struct task {
     struct task *wait_next; // in a list of the instance
     bool is_idle;           // a fiber for threads, without one
     struct deadline deadline;
+    struct cpu_account cpu;
 };
 
 struct executor {
@@ -206,7 +216,10 @@ struct executor {
     struct loop_timer timer;       // of the earliest deadline
     struct deadline *deadlines;    // earliest first
     struct deadline **deadlines_end;
-    struct task *spare; // freed tasks for reuse
+    struct cpu_account *charged; // for what runs now; NULL: nobody
+    uint64_t charged_since;
+    uint64_t thread_ran; // CPU time of the thread when it was last looked at
+    struct task *spare;  // freed tasks for reuse
     uint32_t spare_count;
 };
 
@@ -277,7 +290,20 @@ void instance_fail(struct instance *instance, enum task_end end, const struct er
 // Outside of all fibers: when the instance has failed or is stuck for ever, ends what is left of
 // it. The instance may be gone afterwards.
 void instance_settle(struct instance *instance);
+// The account of the host's call that made the task, or NULL.
+struct cpu_account *call_account(const struct async_task *task);
+
+// ---- limits.c ----
+// Around each stretch that the fiber runs, where CPU time is limited. Afterwards the instance may
+// have failed.
+void cpu_begin_slice(struct task *task);
+void cpu_end_slice(struct task *task, struct task *outer, bool ended);
+// Before the account is freed.
+void cpu_account_gone(struct instance *instance, const struct cpu_account *account);
+// "wall-time limit of 500 ms (--timeout) reached"
 int instance_timed_out(struct instance *instance, struct error *err);
+// Adds to a trap's reason which limits had kept the instance from growing.
+void instance_note_refusals(const struct instance *instance, struct error *err);
 
 // ---- trampoline.c ----
 // The engine callback of a trampoline.

@@ -291,6 +291,7 @@ bool instance_reset(struct instance *instance)
     async_store_clear(&instance->async);
     arena_reset(&instance->arena);
     instance->next_step = instance->linked->sync_steps;
+    instance->refused = 0;
     instance->exit_code = 0;
     return true;
 }

@@ -124,12 +124,14 @@ static void finish(struct task *task)
 {
     struct instance *instance = task->instance;
     enum task_end end = end_of(task);
-    if (end == TASK_TIMED_OUT)
+    if (task->timed_out)
         (void)instance_timed_out(instance, &task->reason);
     else if (task->cancelled && instance->broken)
         (void)error_set(&task->reason, instance->fault.code, "%s", error_text(&instance->fault));
     if (end != TASK_RETURNED)
         instance_fail(instance, end, &task->reason);
+    if (end == TASK_TRAPPED && !task->cancelled)
+        instance_note_refusals(instance, &task->reason);
     task_done done = task->done;
     void *arg = task->arg;
     struct error reason = task->reason;
@@ -182,8 +184,13 @@ bool task_run(struct task *task)
     bool was_stuck = task->stuck;
     task->resume = true;
     instance->running = task;
+    bool is_metered = instance->limits.cpu_time_ms > 0;
+    if (is_metered)
+        cpu_begin_slice(task);
     bool done = wasmtime_call_future_poll(task->future);
     instance->running = outer;
+    if (is_metered)
+        cpu_end_slice(task, outer, done);
     task->current = instance->async.current;
     bool is_stuck = !done && !task->blocked;
     if (is_stuck != was_stuck) {

@@ -458,9 +458,8 @@ struct wasi_http *wasi_http_new(struct http_exchange *exchange, void (*peer_gone
 
 int wasi_http_handle(struct canon_call *call, const void *func, struct wasi_http *http)
 {
-    if (call->handles->live + 2 > HANDLES_MAX)
-        return canon_trap(call, "no room for a request in the handle table: %u handles are live",
-                          call->handles->live);
+    if (handle_table_room(call->handles) < 2)
+        return canon_trap_no_room(call);
     message_ref(&http->request.in.message);
     message_ref(&http->request.in.message);
     return p2_http_incoming_handler_handle(call, func, &http->request, &http->outparam);

@@ -7,9 +7,8 @@
 
 int wasi_http_lower(struct canon_call *call, struct wasi_http *http, union core_value *flat)
 {
-    if (call->handles->live >= HANDLES_MAX)
-        return canon_trap(call, "no room for a request in the handle table: %u handles are live",
-                          call->handles->live);
+    if (handle_table_room(call->handles) < 1)
+        return canon_trap_no_room(call);
     return p3_http_handler_handle_lower(call, flat, p3_request_received(wasi_http_request(http)));
 }
 
