@@ -31,6 +31,11 @@ struct run_options {
     struct text_list features;
     bool inherit_network;
     uint64_t memory_bytes;
+    uint64_t table_elements;
+    uint64_t cpu_time_ms;
+    uint64_t handles;
+    uint64_t streams;
+    uint64_t tasks;
     uint64_t timeout_ms;
     uint64_t workers;
 };
@@ -81,8 +86,24 @@ static const struct option options[] = {
      "call one export, values in WAVE: 'add(40, 2)',\n"
      "'ns:pkg/iface#name(args)'",
      FIELD(invoke)},
+    {"max-cpu-time", 0, OPTION_DURATION, "TIME",
+     "CPU time of one request or command (default: none but\n"
+     "--timeout)",
+     FIELD(cpu_time_ms)},
+    {"max-handles", 0, OPTION_COUNT, "N", "handles of one instance (default 100000)",
+     FIELD(handles)},
     {"max-memory", 0, OPTION_BYTES, "SIZE", "linear memory of one instance (default 256M)",
      FIELD(memory_bytes)},
+    {"max-streams", 0, OPTION_COUNT, "N",
+     "streams, futures and subtasks of one instance\n"
+     "(default 10000)",
+     FIELD(streams)},
+    {"max-table-elements", 0, OPTION_COUNT, "N",
+     "elements of all tables of one instance (default 1000000)", FIELD(table_elements)},
+    {"max-tasks", 0, OPTION_COUNT, "N",
+     "tasks and threads of one instance, of WASI 0.3\n"
+     "(default 10000)",
+     FIELD(tasks)},
     {"proxy-protocol", 0, OPTION_FLAG, NULL,
      "connections begin with a header of the PROXY protocol,\n"
      "version 2; only where none but the proxy can connect",
@@ -217,8 +238,15 @@ static int make_settings(struct settings *settings, const struct run_options *ru
         .connection_wait_ms = (uint32_t)MIN(run->egress_wait_ms, UINT32_MAX),
     };
     settings->workload.inherit_network = run->inherit_network;
-    settings->workload.limits.memory_bytes_max = run->memory_bytes;
-    settings->workload.limits.wall_time_ms = run->timeout_ms;
+    settings->workload.limits = (struct instance_limits){
+        .memory_bytes_max = run->memory_bytes,
+        .wall_time_ms = run->timeout_ms,
+        .cpu_time_ms = run->cpu_time_ms,
+        .table_elements_max = (uint32_t)MIN(run->table_elements, UINT32_MAX),
+        .handles_max = (uint32_t)MIN(run->handles, UINT32_MAX),
+        .streams_max = (uint32_t)MIN(run->streams, UINT32_MAX),
+        .tasks_max = (uint32_t)MIN(run->tasks, UINT32_MAX),
+    };
     settings->workload.inherit_stdin = true;
     return 0;
 }
