@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A session. OpenSSL receives from the socket itself; what it sends is gathered in `out` and given
-// to the kernel in few calls. OpenSSL therefore never has to wait for room.
+// A session. OpenSSL receives from the socket or transport itself; what it sends is gathered in
+// `out` and given on in few calls. OpenSSL therefore never has to wait for room.
 #include "net/tls.h"
 
 #include <assert.h>
@@ -33,11 +33,14 @@ struct tls {
     SSL *ssl;
     struct tls_context *context;
     int fd;
+    const struct tls_transport *transport; // instead of `fd`; NULL: none
+    void *transport_user;
     enum tls_state state;
-    int ended;       // what reads give from now on: 1: 0 bytes, else an errno; 0: not ended
-    bool has_input;  // more may be had without the descriptor being readable
-    bool is_drained; // the kernel had no more at the last call
-    bool saw_eof;    // of TCP
+    bool output_ended; // by tls_end_output(), which leaves the session open
+    int ended;         // what reads give from now on: 1: 0 bytes, else an errno; 0: not ended
+    bool has_input;    // more may be had without the descriptor being readable
+    bool is_drained;   // the kernel had no more at the last call
+    bool saw_eof;      // of TCP
     struct buf out;
     size_t out_sent;
     size_t burst; // bytes written without a pause
@@ -46,13 +49,28 @@ struct tls {
 
 // ---- the BIO between OpenSSL and the socket -----------------------------------------------------
 
-static ssize_t receive(int fd, void *data, size_t len)
+static ssize_t receive(const struct tls *tls, void *data, size_t len)
 {
+    if (tls->transport)
+        return tls->transport->receive(tls->transport_user, data, len);
     ssize_t got;
     do
-        got = recv(fd, data, len, MSG_DONTWAIT);
+        got = recv(tls->fd, data, len, MSG_DONTWAIT);
     while (got < 0 && errno == EINTR);
     return got < 0 ? -errno : got;
+}
+
+static ssize_t transmit(const struct tls *tls, const char *data, size_t len)
+{
+    if (tls->transport)
+        return tls->transport->send(tls->transport_user, data, len);
+    ssize_t sent;
+    do
+        sent = send(tls->fd, data, len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    while (sent < 0 && errno == EINTR);
+    if (sent >= 0)
+        return sent;
+    return errno == EWOULDBLOCK ? -EAGAIN : -errno;
 }
 
 static int bio_read(BIO *bio, char *data, size_t len, size_t *out)
@@ -60,13 +78,14 @@ static int bio_read(BIO *bio, char *data, size_t len, size_t *out)
     struct tls *tls = BIO_get_data(bio);
     BIO_clear_retry_flags(bio);
     *out = 0;
-    ssize_t got = tls->is_drained ? -EAGAIN : receive(tls->fd, data, len);
+    ssize_t got = tls->is_drained ? -EAGAIN : receive(tls, data, len);
     if (got == -EAGAIN) {
         BIO_set_retry_read(bio);
         return 0;
     }
     tls->saw_eof = got == 0;
-    tls->is_drained = got > 0 && (size_t)got < len;
+    // A transport may have more where it gave less.
+    tls->is_drained = !tls->transport && got > 0 && (size_t)got < len;
     if (got <= 0)
         return 0;
     *out = (size_t)got;
@@ -153,8 +172,8 @@ static bool set_expected_host(SSL *ssl, const char *host)
     return host[0] && SSL_set1_host(ssl, host) == 1 && SSL_set_tlsext_host_name(ssl, host) == 1;
 }
 
-int tls_client_new(struct tls_context *context, int fd, const char *host, struct tls **out,
-                   struct error *err)
+static int new_client(struct tls_context *context, int fd, const char *host, struct tls **out,
+                      struct error *err)
 {
     struct tls *tls = new_session(context, fd);
     bool fits = set_expected_host(tls->ssl, host);
@@ -165,6 +184,23 @@ int tls_client_new(struct tls_context *context, int fd, const char *host, struct
     }
     SSL_set_connect_state(tls->ssl);
     *out = tls;
+    return 0;
+}
+
+int tls_client_new(struct tls_context *context, int fd, const char *host, struct tls **out,
+                   struct error *err)
+{
+    return new_client(context, fd, host, out, err);
+}
+
+int tls_client_new_over(struct tls_context *context, const struct tls_transport *transport,
+                        void *user, const char *host, struct tls **out, struct error *err)
+{
+    int rc = new_client(context, -1, host, out, err);
+    if (rc < 0)
+        return rc;
+    (*out)->transport = transport;
+    (*out)->transport_user = user;
     return 0;
 }
 
@@ -200,14 +236,10 @@ static void drop_sent(struct tls *tls)
 int tls_flush(struct tls *tls)
 {
     while (tls_unsent(tls) > 0) {
-        ssize_t sent = send(tls->fd, tls->out.data + tls->out_sent, tls_unsent(tls),
-                            MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (sent < 0 && errno == EINTR)
-            continue;
+        ssize_t sent = transmit(tls, tls->out.data + tls->out_sent, tls_unsent(tls));
         if (sent < 0) {
-            int rc = errno == EWOULDBLOCK ? -EAGAIN : -errno;
             drop_sent(tls);
-            return rc;
+            return (int)sent;
         }
         tls->out_sent += (size_t)sent;
     }
@@ -295,7 +327,7 @@ ssize_t tls_write(struct tls *tls, const struct iovec *parts, size_t count)
 {
     char scratch[RECORD_BYTES];
     struct parts rest = {parts, count, 0};
-    ssize_t taken = 0, rc = tls->state == TLS_OPEN ? 0 : -EPIPE;
+    ssize_t taken = 0, rc = tls->state == TLS_OPEN && !tls->output_ended ? 0 : -EPIPE;
     note_pause(tls);
     while (rc >= 0 && first_part(&rest).len > 0) {
         if (tls_unsent(tls) >= TLS_UNSENT_BYTES_MAX && (rc = tls_flush(tls)) < 0)
@@ -350,7 +382,7 @@ static size_t decrypt(struct tls *tls, char *data, size_t len)
 ssize_t tls_read(struct tls *tls, char *data, size_t len)
 {
     if (tls->state != TLS_OPEN)
-        return receive(tls->fd, data, len);
+        return receive(tls, data, len);
     size_t total = 0;
     tls->is_drained = false;
     tls->has_input = false;
@@ -474,16 +506,25 @@ int tls_handshake(struct tls *tls, enum tls_failure *failure, struct error *err)
     return error_set_errno(err, rc, "TLS handshake: sending");
 }
 
-int tls_shutdown(struct tls *tls)
+int tls_end_output(struct tls *tls)
 {
-    if (tls->state == TLS_OPEN) {
+    if (tls->state == TLS_OPEN && !tls->output_ended) {
         ERR_clear_error();
         (void)SSL_shutdown(tls->ssl); // only writes; a failure leaves nothing to send
         ERR_clear_error();
+        tls->output_ended = true;
+    }
+    return tls_flush(tls);
+}
+
+int tls_shutdown(struct tls *tls)
+{
+    int rc = tls_end_output(tls);
+    if (tls->state == TLS_OPEN) {
         tls->state = TLS_SHUT;
         tls->has_input = false;
     }
-    return tls_flush(tls);
+    return rc;
 }
 
 // ---- what was agreed on -------------------------------------------------------------------------

@@ -73,6 +73,16 @@ struct tls *tls_server_new(struct tls_context *context, int fd);
 // neither.
 _must_use_ int tls_client_new(struct tls_context *context, int fd, const char *host,
                               struct tls **out, struct error *err);
+// What a session runs over instead of a socket. None of it waits.
+struct tls_transport {
+    // Bytes, 0 at the end, -EAGAIN, or another errno.
+    ssize_t (*receive)(void *user, char *data, size_t len);
+    // How many bytes were taken (more than 0), -EAGAIN, or another errno.
+    ssize_t (*send)(void *user, const char *data, size_t len);
+};
+_must_use_ int tls_client_new_over(struct tls_context *context,
+                                   const struct tls_transport *transport, void *user,
+                                   const char *host, struct tls **out, struct error *err);
 void tls_free(struct tls *tls);
 
 // Kinds of failed handshakes: few, so that they can be counted and each be logged once.
@@ -112,5 +122,8 @@ ssize_t tls_read(struct tls *tls, char *data, size_t len);
 ssize_t tls_write(struct tls *tls, const struct iovec *parts, size_t count);
 int tls_flush(struct tls *tls);
 int tls_shutdown(struct tls *tls); // sends close_notify, or after a failure the alert
+// Sends close_notify and goes on reading (RFC 8446 section 6.1). 0, -EAGAIN when some of what was
+// written is left (tls_flush() again), or an errno.
+int tls_end_output(struct tls *tls);
 bool tls_has_input(const struct tls *tls);
 size_t tls_unsent(const struct tls *tls);

@@ -448,6 +448,50 @@ TEST(tls_half_closed_sessions_go_on_the_other_way)
     close_pair(&pair);
 }
 
+// ---- transports ---------------------------------------------------------------------------------
+
+// A socket that takes and gives a byte at a time.
+static ssize_t trickle_in(void *user, char *data, size_t len)
+{
+    ssize_t got = recv(*(int *)user, data, 1, MSG_DONTWAIT);
+    return got < 0 ? -errno : got;
+}
+
+static ssize_t trickle_out(void *user, const char *data, size_t len)
+{
+    ssize_t sent = send(*(int *)user, data, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    return sent < 0 ? -errno : sent;
+}
+
+TEST(tls_runs_over_any_transport_and_reads_on_after_its_own_end)
+{
+    static const struct tls_transport trickle = {trickle_in, trickle_out};
+    struct tls_context *client = client_context((struct tls_client_options){0});
+    struct pair pair = open_pair(server_context((struct tls_server_options){0}, &a_cert),
+                                 tls_context_ref(client), "a.example");
+    tls_free(pair.client.stream.tls);
+    CHECK_INT(tls_client_new_over(client, &trickle, &pair.client.stream.fd, "", NULL, NULL),
+              -EINVAL);
+    CHECK_INT(tls_client_new_over(client, &trickle, &pair.client.stream.fd, "a.example",
+                                  &pair.client.stream.tls, NULL),
+              0);
+    tls_context_unref(client);
+    shake_hands(&pair);
+    CHECK_INT(pair.server.handshake, 0);
+    CHECK_INT(pair.client.handshake, 0);
+    say(&pair.client, STR("question"));
+    CHECK_INT(tls_end_output(pair.client.stream.tls), 0);
+    struct iovec part = {heard, 1};
+    CHECK_INT(net_stream_write(&pair.client.stream, &part, 1), -EPIPE);
+    CHECK_INT(hear(&pair.server), 8);
+    CHECK_INT(hear(&pair.server), 0);
+    say(&pair.server, STR("answer"));
+    CHECK_INT(hear(&pair.client), 6);
+    CHECK_INT(net_stream_shutdown(&pair.server.stream), 0);
+    CHECK_INT(hear(&pair.client), 0);
+    close_pair(&pair);
+}
+
 TEST(tls_a_cut_is_no_end)
 {
     struct pair pair = open_usual();
