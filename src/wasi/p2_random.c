@@ -26,6 +26,5 @@ int p2_random_insecure_get_insecure_random_u64(struct canon_call *call, uint64_t
 
 int p2_random_insecure_seed_insecure_seed(struct canon_call *call, struct p2_tuple_u64_u64 *ret)
 {
-    int rc = random_fill(call, &ret->f0, sizeof(ret->f0));
-    return rc < 0 ? rc : random_fill(call, &ret->f1, sizeof(ret->f1));
+    return random_insecure_seed(call, &ret->f0, &ret->f1);
 }

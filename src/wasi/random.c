@@ -20,6 +20,20 @@ int random_fill(struct canon_call *call, void *data, size_t len)
     return 0;
 }
 
+int random_insecure_seed(struct canon_call *call, uint64_t *first, uint64_t *second)
+{
+    struct wasi *wasi = wasi_of(call);
+    if (!wasi->has_insecure_seed) {
+        int rc = random_fill(call, wasi->insecure_seed, sizeof(wasi->insecure_seed));
+        if (rc < 0)
+            return rc;
+        wasi->has_insecure_seed = true;
+    }
+    *first = wasi->insecure_seed[0];
+    *second = wasi->insecure_seed[1];
+    return 0;
+}
+
 int random_bytes(struct canon_call *call, uint64_t len, struct str *ret)
 {
     if (len > WASI_RANDOM_BYTES_MAX)

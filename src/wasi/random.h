@@ -6,5 +6,7 @@
 #include "component/canon.h"
 
 _must_use_ int random_fill(struct canon_call *call, void *data, size_t len);
+// What seeds hash maps: the same as long as the instance lives.
+_must_use_ int random_insecure_seed(struct canon_call *call, uint64_t *first, uint64_t *second);
 // Bytes in the call's arena; at most WASI_RANDOM_BYTES_MAX.
 _must_use_ int random_bytes(struct canon_call *call, uint64_t len, struct str *ret);

@@ -96,9 +96,11 @@ struct wasi {
     uint32_t descriptor_count;
     uint32_t socket_count;
     struct wasi_lookups *lookups; // made on first use
-    unsigned network_denials;     // WASI_NETWORK_ uses whose refusal was logged
-    uint64_t http_bytes;          // fields and bodies that wasi:http keeps for the guest
-    uint32_t http_requests;       // that it sent and that have not ended
+    uint64_t insecure_seed[2];    // drawn on first use
+    bool has_insecure_seed;
+    unsigned network_denials; // WASI_NETWORK_ uses whose refusal was logged
+    uint64_t http_bytes;      // fields and bodies that wasi:http keeps for the guest
+    uint32_t http_requests;   // that it sent and that have not ended
 };
 
 void wasi_init(struct wasi *wasi, const struct wasi_config *config, struct loop *loop,
