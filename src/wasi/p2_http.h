@@ -40,8 +40,7 @@ bool field_value_valid(struct str value);
 void field_list_done(struct field_list *list);
 // The list outlives the instance that is charged for it.
 void field_list_uncharge(struct field_list *list);
-// Appends copies; white space around the value is no part of it (RFC 9110 section 5.5). 0, or
-// -E2BIG over a limit. The list must not be borrowed.
+// Appends copies: 0, or -E2BIG over a limit. The list must not be borrowed.
 _must_use_ int field_list_add(struct field_list *list, struct str name, struct str value);
 // Removes all fields of that name, in any case.
 void field_list_remove(struct field_list *list, struct str name);
@@ -51,6 +50,8 @@ void field_list_borrow(struct field_list *list, const struct http_field *fields,
 // Copies what was borrowed, before its owner goes away.
 void field_list_own(struct field_list *list);
 void field_list_copy(struct field_list *to, const struct field_list *from, uint64_t *charged);
+// Before it is sent: white space around a value is no part of it (RFC 9110 section 5.5).
+void field_list_trim(struct field_list *list);
 // The value of content-length: a number, -1 without one, -EINVAL when there are several different
 // ones or it is no number.
 int64_t field_list_content_length(const struct field_list *list);
@@ -211,7 +212,8 @@ struct outgoing {
 
 void outgoing_init(struct outgoing *out, struct wasi *wasi, void (*free)(struct message *message));
 void outgoing_done(struct outgoing *out);
-// The content-length field becomes out->length (it is announced apart). -EINVAL for a bad one.
+// The fields become those that are sent: content-length goes to out->length, which is announced
+// apart. -EINVAL for a bad one.
 _must_use_ int outgoing_take_length(struct outgoing *out);
 // The length to announce: what was declared, what is known, or -1.
 int64_t outgoing_announced(const struct outgoing *out);
@@ -255,6 +257,9 @@ struct p2_http_types_request_options {
 // The case of a method or scheme by its name; `other` borrows it.
 struct p2_http_types_method http_method_of(struct str name);
 struct p2_http_types_scheme http_scheme_of(struct str name);
+
+// "/path?query", "?query", or "*" of OPTIONS. Bytes that clients send unescaped are tolerated.
+bool http_path_valid(struct str path);
 
 // Longest method, path with query, scheme or authority that a guest may set.
 #define HTTP_GUEST_TEXT_BYTES_MAX ((size_t)64 * 1024)

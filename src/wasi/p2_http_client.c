@@ -334,6 +334,9 @@ static int check_request(struct p2_http_types_outgoing_request *request, struct 
         uri_parse_authority(str_from(request->authority), &authority, NULL) < 0)
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID;
     bool is_asterisk = request->path && strcmp(request->path, "*") == 0;
+    // A rootless path must not lengthen the authority.
+    if (request->path && request->path[0] && !strchr("/?", request->path[0]) && !is_asterisk)
+        return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID;
     if (is_asterisk && request->method != P2_HTTP_TYPES_METHOD_OPTIONS)
         return P2_HTTP_TYPES_ERROR_CODE_HTTP_REQUEST_URI_INVALID;
     if (outgoing_take_length(&request->out) < 0)

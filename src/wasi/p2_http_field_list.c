@@ -92,7 +92,6 @@ static struct http_field field_dup(struct str name, struct str value)
 
 int field_list_add(struct field_list *list, struct str name, struct str value)
 {
-    value = trim_ows(value);
     size_t size = field_size(name, value);
     if (list->bytes > HTTP_GUEST_FIELDS_BYTES_MAX ||
         size > HTTP_GUEST_FIELDS_BYTES_MAX - list->bytes)
@@ -102,7 +101,10 @@ int field_list_add(struct field_list *list, struct str name, struct str value)
             return -E2BIG;
         *list->charged += size;
     }
-    *push(list) = field_dup(name, value);
+    // Values of one name have one name: in the case that came first.
+    const struct http_field *same = field_list_find(list, name);
+    struct http_field field = field_dup(same ? same->name : name, value);
+    *push(list) = field;
     list->bytes += size;
     return 0;
 }
@@ -165,6 +167,12 @@ void field_list_copy(struct field_list *to, const struct field_list *from, uint6
     to->items = mem_new_array(struct http_field, from->len);
     for (uint32_t i = 0; i < from->len; i++)
         to->items[i] = field_dup(from->items[i].name, from->items[i].value);
+}
+
+void field_list_trim(struct field_list *list)
+{
+    for (uint32_t i = 0; i < list->len; i++)
+        list->items[i].value = trim_ows(list->items[i].value);
 }
 
 int64_t field_list_content_length(const struct field_list *list)

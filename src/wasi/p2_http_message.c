@@ -78,13 +78,13 @@ int p2_http_types_outgoing_response_status_code(struct canon_call *call,
     return 0;
 }
 
-// A final status: 1xx cannot end a response.
+// Three digits. That 1xx cannot end a response is found when it is sent.
 int p2_http_types_outgoing_response_set_status_code(struct canon_call *call,
                                                     struct p2_http_types_outgoing_response *self,
                                                     uint16_t status_code,
                                                     struct p2_result_void_void *ret)
 {
-    ret->is_err = status_code < 200 || status_code > 999;
+    ret->is_err = status_code < 100 || status_code > 999;
     if (!ret->is_err)
         self->status = status_code;
     return 0;
@@ -208,10 +208,11 @@ int p2_http_types_outgoing_request_path_with_query(struct canon_call *call,
     return 0;
 }
 
-// "/path?query", "?query", or "*" of OPTIONS.
-static bool path_valid(struct str path)
+bool http_path_valid(struct str path)
 {
-    if (path.len > HTTP_GUEST_TEXT_BYTES_MAX)
+    ssize_t query = str_find_char(path, '?');
+    if (path.len > HTTP_GUEST_TEXT_BYTES_MAX ||
+        str_find_char(query < 0 ? path : str_sub(path, 0, (size_t)query), '`') >= 0)
         return false;
     if (!path.len || str_eq(path, STR("*")))
         return true;
@@ -230,7 +231,7 @@ int p2_http_types_outgoing_request_set_path_with_query(struct canon_call *call,
                                                        struct p2_option_string path_with_query,
                                                        struct p2_result_void_void *ret)
 {
-    ret->is_err = path_with_query.is_some && !path_valid(path_with_query.some);
+    ret->is_err = path_with_query.is_some && !http_path_valid(path_with_query.some);
     if (ret->is_err)
         return 0;
     free(self->path);

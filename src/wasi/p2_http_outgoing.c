@@ -36,6 +36,7 @@ void outgoing_done(struct outgoing *out)
 
 int outgoing_take_length(struct outgoing *out)
 {
+    field_list_trim(&out->message.fields);
     int64_t length = field_list_content_length(&out->message.fields);
     if (length < -1)
         return -EINVAL;
@@ -323,6 +324,7 @@ int p2_http_types_outgoing_body_finish(struct canon_call *call,
     bool orphans = self->own.children > 0;
     if (trailers.is_some)
         fields_take(call, trailers.some, &out->trailers);
+    field_list_trim(&out->trailers);
     if (orphans) {
         give_up(out);
     } else if (finish(out) < 0) {

@@ -609,6 +609,26 @@ TEST(fields_are_set_deleted_and_cloned)
     world_end(&w);
 }
 
+TEST(fields_keep_what_they_are_given)
+{
+    struct world w;
+    world_begin(&w, "GET");
+    struct p2_http_types_fields *fields = guest_fields(&w);
+    guest_append(&w, fields, "X-A", " \t1 ");
+    guest_append(&w, fields, "x-a", "\t"); // takes the case of the first
+    struct p2_list_tuple_string_bytes entries = {0};
+    CHECK_INT(p2_http_types_fields_entries(&w.call, fields, &entries), 0);
+    CHECK_INT(entries.len, 2);
+    CHECK_STR(entries.data[0].f1, " \t1 ");
+    CHECK_STR(entries.data[1].f0, "X-A");
+    CHECK_STR(entries.data[1].f1, "\t");
+    CHECK_INT(p2_http_types_fields_drop(&w.call, fields), 0);
+    CHECK_INT(p2_http_types_response_outparam_drop(&w.call, w.outparam), 0);
+    guest_drop_request(&w);
+    CHECK(world_finish(&w, TASK_RETURNED) < 0);
+    world_end(&w);
+}
+
 TEST(too_many_fields_trap)
 {
     struct world w;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "http/uri.h"
 #include "wasi/p3_http.h"
 
 static_assert((int)P3_HTTP_TYPES_METHOD_OTHER == (int)P2_HTTP_TYPES_METHOD_OTHER,
@@ -186,9 +187,8 @@ int p3_http_types_request_set_scheme(struct canon_call *call, struct p3_http_typ
         *ret = (struct p3_option_string){text.is_some, text.some};                                 \
         return rc;                                                                                 \
     }                                                                                              \
-    int p3_http_types_request_set_##name(                                                          \
-        struct canon_call *call, struct p3_http_types_request *self, struct p3_option_string text, \
-        struct p3_result_void_void *ret)                                                           \
+    static int set_##name(struct canon_call *call, struct p3_http_types_request *self,             \
+                          struct p3_option_string text, struct p3_result_void_void *ret)           \
     {                                                                                              \
         struct p2_result_void_void result = {0};                                                   \
         struct p2_option_string given = {text.is_some, text.some};                                 \
@@ -201,6 +201,55 @@ int p3_http_types_request_set_scheme(struct canon_call *call, struct p3_http_typ
 
 REQUEST_TEXT(path_with_query)
 REQUEST_TEXT(authority)
+
+// "a/b?c" is a path as well (RFC 3986 section 3.3), though none that can be sent.
+static bool is_rootless_path(struct arena *arena, struct p3_option_string path)
+{
+    if (!path.is_some || path.some.len == 0 || path.some.len > HTTP_GUEST_TEXT_BYTES_MAX ||
+        path.some.data[0] == '/')
+        return false;
+    return http_path_valid(arena_printf(arena, "/%.*s", STR_ARG(path.some)));
+}
+
+int p3_http_types_request_set_path_with_query(struct canon_call *call,
+                                              struct p3_http_types_request *self,
+                                              struct p3_option_string path_with_query,
+                                              struct p3_result_void_void *ret)
+{
+    if (path_with_query.is_some && path_with_query.some.len == 0)
+        path_with_query.some = STR("/"); // RFC 9110 section 4.2.3
+    int rc = set_path_with_query(call, self, path_with_query, ret);
+    if (rc < 0 || !ret->is_err || !is_rootless_path(call->arena, path_with_query))
+        return rc;
+    ret->is_err = false;
+    free(self->made->path);
+    self->made->path = str_dup(path_with_query.some);
+    return 0;
+}
+
+// User information is part of an authority (RFC 3986 section 3.2), though of none that can be sent.
+static bool is_authority_with_user(struct arena *arena, struct p3_option_string authority)
+{
+    struct uri uri;
+    if (!authority.is_some || authority.some.len > HTTP_GUEST_TEXT_BYTES_MAX ||
+        uri_parse(arena_printf(arena, "http://%.*s/", STR_ARG(authority.some)), &uri, NULL) < 0)
+        return false;
+    return uri.authority.userinfo.data && uri.authority.host.len > 0 &&
+           uri.authority_text.len == authority.some.len;
+}
+
+int p3_http_types_request_set_authority(struct canon_call *call, struct p3_http_types_request *self,
+                                        struct p3_option_string authority,
+                                        struct p3_result_void_void *ret)
+{
+    int rc = set_authority(call, self, authority, ret);
+    if (rc < 0 || !ret->is_err || !is_authority_with_user(call->arena, authority))
+        return rc;
+    ret->is_err = false;
+    free(self->made->authority);
+    self->made->authority = str_dup(authority.some);
+    return 0;
+}
 
 int p3_http_types_request_get_options(struct canon_call *call, struct p3_http_types_request *self,
                                       struct p3_option_http_types_request_options *ret)
@@ -342,13 +391,14 @@ int p3_http_types_response_set_status_code(struct canon_call *call,
                                            struct p3_http_types_response *self,
                                            uint16_t status_code, struct p3_result_void_void *ret)
 {
+    ret->is_err = status_code < 100 || status_code > 599; // RFC 9110 section 15
+    if (ret->is_err)
+        return 0;
     struct p2_result_void_void result = {0};
     int rc = make_response(call, self);
-    if (rc == 0)
-        rc =
-            p2_http_types_outgoing_response_set_status_code(call, self->made, status_code, &result);
-    ret->is_err = result.is_err;
-    return rc;
+    return rc < 0 ? rc
+                  : p2_http_types_outgoing_response_set_status_code(call, self->made, status_code,
+                                                                    &result);
 }
 
 int p3_http_types_response_get_headers(struct canon_call *call, struct p3_http_types_response *self,
