@@ -46,7 +46,8 @@ _must_use_ int instance_new(struct linked *linked, struct executor *executor,
 void instance_free(struct instance *instance);
 
 // Makes an instance without running tasks the same as a new one, at a fraction of the cost; what it
-// got from its host is dropped. False: that cannot be done, and it has to be freed.
+// got from its host is dropped. Its last task's `done` may ask for it. False: that cannot be done,
+// and it has to be freed.
 _must_use_ bool instance_reset(struct instance *instance);
 // From now on call->host of every handler. For an instance that nothing runs in.
 void instance_set_host(struct instance *instance, void *host);

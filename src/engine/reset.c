@@ -272,7 +272,7 @@ static bool is_quiet(const struct instance *instance)
 {
     const struct async_store *async = &instance->async;
     return !instance->broken && !instance->exiting && !instance->tasks && !instance->calls &&
-           !instance->settling && !instance->freeing && async_store_is_quiet(async);
+           !instance->freeing && async_store_is_quiet(async);
 }
 
 bool instance_reset(struct instance *instance)

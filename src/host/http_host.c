@@ -6,50 +6,10 @@
 #include <sched.h>
 
 #include "base/log.h"
+#include "host/request.h"
 #include "http/client.h"
 #include "http/server.h"
 #include "net/address.h"
-#include "wasi/http.h"
-
-#define SPARE_REQUESTS_MAX 256
-
-// A workload on one worker, counted without atomics: requests take and give it back many thousand
-// times a second, and workers are to share no line of cache then.
-struct lease {
-    struct workload *workload;
-    uint32_t users; // requests, and the worker while it is the current one
-};
-
-struct worker;
-
-// An instance that serves requests of WASI 0.3, many at once and one after another.
-struct shared_instance {
-    struct shared_instance *next, **link; // of the worker's
-    struct worker *worker;
-    struct lease *lease;
-    struct wasi wasi;
-    struct instance *instance;
-    uint32_t begun, live;
-    bool retired; // gets no more requests
-    struct loop_timer idle;
-    struct loop_defer end;
-};
-
-// One request with the instance that serves it.
-struct request {
-    struct request *next, **link; // of the worker's live ones, or of the spare list
-    struct worker *worker;
-    struct lease *lease;
-    struct wasi_http *http;
-    struct wasi wasi;
-    struct instance *instance;
-    // WASI 0.3, instead of the two above:
-    struct shared_instance *shared;
-    struct instance_call call;
-    bool is_sending;  // the response's body is under way
-    bool is_returned; // nothing of the call is left
-    struct loop_defer gone;
-};
 
 struct worker {
     struct http_host *host;
@@ -58,11 +18,9 @@ struct worker {
     struct executor *executor;
     struct http_client *client;
     struct http_server *server;
-    struct lease *current; // what new requests get; NULL: nothing yet
-    struct request *live;
-    struct shared_instance *shared;
-    struct request *spare;
-    uint32_t spare_count;
+    struct requests *requests;
+    struct instance_pools pools;
+    struct instance_pool *current; // of what new requests get; NULL: nothing yet
     bool stopping;
 };
 
@@ -70,6 +28,7 @@ struct http_host {
     struct engine *engine;
     struct worker *workers;
     uint32_t worker_count;
+    uint32_t workers_wanted;
     struct http_client_options egress; // of one worker
     uint64_t drain_ms;
     char *url;
@@ -80,297 +39,24 @@ struct http_host {
     bool proxy_failure_logged; // atomic
 };
 
-// ---- requests
-// ---------------------------------------------------------------------------------------
+// ---- workers
+// ------------------------------------------------------------------------------------------
 
-static struct lease *lease_new(struct workload *workload)
+static void stop_if_idle(void *user)
 {
-    struct lease *lease = mem_new(struct lease);
-    *lease = (struct lease){workload_ref(workload), 1};
-    return lease;
-}
-
-static void lease_release(struct lease *lease)
-{
-    if (!lease || --lease->users > 0)
-        return;
-    workload_unref(lease->workload);
-    free(lease);
-}
-
-static struct request *request_new(struct worker *worker)
-{
-    struct request *request = worker->spare;
-    if (request) {
-        worker->spare = request->next;
-        worker->spare_count--;
-    } else {
-        request = mem_new(struct request);
-        request->worker = worker;
-    }
-    request->next = worker->live;
-    request->link = &worker->live;
-    if (request->next)
-        request->next->link = &request->next;
-    worker->live = request;
-    request->lease = worker->current;
-    request->lease->users++;
-    request->instance = NULL;
-    request->shared = NULL;
-    return request;
-}
-
-static void stop_if_idle(struct worker *worker)
-{
-    if (worker->stopping && !worker->live)
+    struct worker *worker = user;
+    if (worker->stopping && requests_live(worker->requests) == 0)
         loop_stop(worker->loop);
 }
-
-static void request_free(struct request *request)
-{
-    struct worker *worker = request->worker;
-    *request->link = request->next;
-    if (request->next)
-        request->next->link = request->link;
-    lease_release(request->lease);
-    if (worker->spare_count < SPARE_REQUESTS_MAX) {
-        request->next = worker->spare;
-        worker->spare = request;
-        worker->spare_count++;
-    } else {
-        free(request);
-    }
-    stop_if_idle(worker);
-}
-
-static int handle(struct canon_call *call, void *arg)
-{
-    struct request *request = arg;
-    const void *func = workload_entry(request->lease->workload);
-    int rc = instance_enter(call, func);
-    return rc < 0 ? rc : wasi_http_handle(call, func, request->http);
-}
-
-static void request_end(struct request *request, enum task_end end, const struct error *reason)
-{
-    ERROR(why);
-    if (wasi_http_finish(request->http, end, reason, NULL, &why) < 0)
-        log_warn("%s: %s", workload_name(request->lease->workload), error_text(&why));
-    instance_free(request->instance);
-    wasi_done(&request->wasi);
-    request_free(request);
-}
-
-static void handled(void *arg, enum task_end end, const struct error *reason)
-{
-    request_end(arg, end, reason);
-}
-
-// ---- requests of WASI 0.3 -----------------------------------------------------------------------
-
-static void shared_free(struct shared_instance *shared)
-{
-    struct worker *worker = shared->worker;
-    *shared->link = shared->next;
-    if (shared->next)
-        shared->next->link = shared->link;
-    instance_free(shared->instance); // ends its requests
-    loop_timer_done(&shared->idle);
-    loop_defer_cancel(worker->loop, &shared->end);
-    wasi_done(&shared->wasi);
-    lease_release(shared->lease);
-    free(shared);
-}
-
-static void shared_end(struct loop_defer *defer)
-{
-    shared_free(container_of(defer, struct shared_instance, end));
-}
-
-static void shared_idle(struct loop_timer *timer)
-{
-    shared_free(container_of(timer, struct shared_instance, idle));
-}
-
-static bool shared_is_usable(const struct shared_instance *shared, const struct worker *worker)
-{
-    return !shared->retired && shared->lease == worker->current &&
-           shared->begun < HTTP_HOST_INSTANCE_REQUESTS &&
-           shared->live < HTTP_HOST_INSTANCE_CONCURRENCY;
-}
-
-static int shared_new(struct worker *worker, struct shared_instance **out, struct error *err)
-{
-    struct workload *workload = worker->current->workload;
-    struct shared_instance *shared = mem_new(struct shared_instance);
-    wasi_init(&shared->wasi, workload_wasi(workload), worker->loop, worker->client);
-    struct instance_options options = {.host = &shared->wasi, .limits = workload_limits(workload)};
-    int rc =
-        instance_new(workload_linked(workload), worker->executor, &options, &shared->instance, err);
-    if (rc < 0) {
-        wasi_done(&shared->wasi);
-        free(shared);
-        return rc;
-    }
-    shared->worker = worker;
-    shared->lease = worker->current;
-    shared->lease->users++;
-    shared->end.callback = shared_end;
-    loop_timer_init(&shared->idle, worker->loop, shared_idle);
-    shared->next = worker->shared;
-    shared->link = &worker->shared;
-    if (shared->next)
-        shared->next->link = &shared->next;
-    worker->shared = *out = shared;
-    return 0;
-}
-
-static int shared_take(struct worker *worker, struct shared_instance **out, struct error *err)
-{
-    struct shared_instance *shared = worker->shared;
-    while (shared && !shared_is_usable(shared, worker))
-        shared = shared->next;
-    int rc = shared ? 0 : shared_new(worker, &shared, err);
-    if (rc < 0)
-        return rc;
-    loop_timer_stop(&shared->idle);
-    shared->begun++;
-    shared->live++;
-    *out = shared;
-    return 0;
-}
-
-static void shared_give_back(struct shared_instance *shared)
-{
-    struct worker *worker = shared->worker;
-    if (--shared->live > 0)
-        return;
-    bool is_done = shared->retired || shared->begun >= HTTP_HOST_INSTANCE_REQUESTS ||
-                   shared->lease != worker->current || worker->stopping;
-    if (is_done) {
-        shared->retired = true;
-        loop_defer(worker->loop, &shared->end); // something of it may still run
-    } else {
-        loop_timer_start(&shared->idle, HTTP_HOST_INSTANCE_IDLE_MS * UINT64_C(1000000));
-    }
-}
-
-static void call_finish(struct request *request, enum task_end end, const struct error *reason)
-{
-    ERROR(why);
-    struct shared_instance *shared = TAKE(request->shared);
-    if (wasi_http_finish(TAKE(request->http), end, reason, NULL, &why) < 0)
-        log_warn("%s: %s", workload_name(request->lease->workload), error_text(&why));
-    loop_defer_cancel(request->worker->loop, &request->gone);
-    if (!shared)
-        return;
-    if (end != TASK_RETURNED)
-        shared->retired = true;
-    shared_give_back(shared);
-}
-
-// The call and the body of its answer end in either order.
-static void call_settle(struct request *request)
-{
-    if (!request->is_returned || request->is_sending)
-        return;
-    if (request->http)
-        call_finish(request, TASK_RETURNED, NULL);
-    request_free(request);
-}
-
-static int call_start(struct canon_call *call, void *arg, union core_value *flat)
-{
-    struct request *request = arg;
-    return wasi_http_lower(call, request->http, flat);
-}
-
-static void call_sent(void *user)
-{
-    struct request *request = user;
-    request->is_sending = false;
-    call_settle(request);
-}
-
-static int call_returned(struct canon_call *call, void *arg, const union core_value *flat,
-                         uint32_t flat_max)
-{
-    struct request *request = arg;
-    if (!flat || !request->http)
-        return 0;
-    request->is_sending = true;
-    return wasi_http_answer(call, request->http, flat, flat_max, call_sent, request);
-}
-
-static void call_ended(void *arg, enum task_end end, const struct error *err)
-{
-    struct request *request = arg;
-    request->is_returned = true;
-    if (end != TASK_RETURNED)
-        call_finish(request, end, err);
-    call_settle(request);
-}
-
-static void call_gone(struct loop_defer *defer)
-{
-    struct request *request = container_of(defer, struct request, gone);
-    if (!request->is_returned)
-        instance_call_cancel(&request->call);
-}
-
-static void peer_gone(void *user)
-{
-    struct request *request = user;
-    loop_defer(request->worker->loop, &request->gone);
-}
-
-static void on_async_request(struct request *request, struct http_exchange *exchange)
-{
-    ERROR(err);
-    struct worker *worker = request->worker;
-    request->http = wasi_http_new(exchange, peer_gone, request);
-    request->gone = (struct loop_defer){.callback = call_gone};
-    request->is_sending = request->is_returned = false;
-    request->call = (struct instance_call){
-        .start = call_start, .returned = call_returned, .ended = call_ended, .arg = request};
-    int rc = shared_take(worker, &request->shared, &err);
-    if (rc == 0)
-        rc = instance_call(request->shared->instance, workload_entry(request->lease->workload),
-                           &request->call, &err);
-    if (rc < 0)
-        call_ended(request, TASK_TRAPPED, &err);
-}
-
-// -------------------------------------------------------------------------------------------------
 
 static void on_request(struct http_exchange *exchange, void *user)
 {
     struct worker *worker = user;
-    if (!worker->current) {
+    if (worker->current)
+        request_serve(worker->requests, worker->current, exchange);
+    else
         http_exchange_abort(exchange, 404);
-        return;
-    }
-    if (workload_is_async(worker->current->workload)) {
-        on_async_request(request_new(worker), exchange);
-        return;
-    }
-    ERROR(err);
-    struct request *request = request_new(worker);
-    request->http = wasi_http_new(exchange, NULL, request);
-    wasi_init(&request->wasi, workload_wasi(request->lease->workload), worker->loop,
-              worker->client);
-    struct instance_options options = {.host = &request->wasi,
-                                       .limits = workload_limits(request->lease->workload)};
-    int rc = instance_new(workload_linked(request->lease->workload), worker->executor, &options,
-                          &request->instance, &err);
-    if (rc == 0)
-        rc = instance_run(request->instance, handle, handled, request, &err);
-    if (rc < 0)
-        request_end(request, TASK_TRAPPED, &err);
 }
-
-// ---- workers
-// ------------------------------------------------------------------------------------------
 
 static void *run_worker(void *arg)
 {
@@ -436,30 +122,27 @@ static int open_worker(struct worker *worker, const struct http_host_options *op
         rc = https_new(worker->loop, &options->tls, tls_changed, host, &host->https, err);
     if (rc < 0)
         return rc;
-    worker->executor = executor_new(worker->host->engine, worker->loop);
+    worker->executor = executor_new(host->engine, worker->loop);
     worker->client = http_client_new(worker->loop, &host->egress);
+    worker->requests = requests_new(worker->loop, stop_if_idle, worker);
+    worker->pools = (struct instance_pools){.loop = worker->loop,
+                                            .executor = worker->executor,
+                                            .client = worker->client,
+                                            .workers = host->workers_wanted};
     return open_server(worker, address, err);
 }
 
 static void close_worker(struct worker *worker)
 {
     // What still runs after the drain time ends here.
-    while (worker->shared)
-        shared_free(worker->shared);
-    while (worker->live) {
-        if (worker->live->instance)
-            instance_cancel(worker->live->instance);
-    }
+    instance_pools_cancel(&worker->pools);
+    if (worker->current)
+        instance_pool_close(worker->current);
     http_server_free(worker->server);
     http_client_free(worker->client);
+    requests_free(worker->requests);
     if (worker->executor)
         executor_free(worker->executor);
-    while (worker->spare) {
-        struct request *request = worker->spare;
-        worker->spare = request->next;
-        free(request);
-    }
-    lease_release(worker->current);
     if (worker == worker->host->workers)
         https_free(TAKE(worker->host->https));
     if (worker->loop)
@@ -546,6 +229,7 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     struct http_host *host = mem_new(struct http_host);
     host->engine = engine;
     host->drain_ms = options->drain_ms ? options->drain_ms : HTTP_HOST_DRAIN_MS_DEFAULT;
+    host->workers_wanted = count;
     host->workers = mem_zalloc(count * sizeof(*host->workers));
     host->proxy_protocol = options->proxy_protocol;
     host->request_ids = options->request_ids;
@@ -564,7 +248,7 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
         return rc;
     }
     for (uint32_t i = 0; workload && i < count; i++)
-        host->workers[i].current = lease_new(workload);
+        host->workers[i].current = instance_pool_new(&host->workers[i].pools, workload);
     rc = start_threads(host, err);
     if (rc == 0)
         *out = host;
@@ -578,14 +262,17 @@ const char *http_host_url(const struct http_host *host)
 
 struct swap {
     struct worker *worker;
-    struct lease *lease;
+    struct workload *workload;
 };
 
 static void do_swap(void *arg)
 {
     struct swap *swap = arg;
-    lease_release(swap->worker->current);
-    swap->worker->current = swap->lease;
+    struct worker *worker = swap->worker;
+    if (worker->current)
+        instance_pool_close(worker->current);
+    worker->current = instance_pool_new(&worker->pools, swap->workload);
+    workload_unref(swap->workload);
     free(swap);
 }
 
@@ -593,7 +280,7 @@ void http_host_swap(struct http_host *host, struct workload *workload)
 {
     for (uint32_t i = 0; i < host->worker_count; i++) {
         struct swap *swap = mem_new(struct swap);
-        *swap = (struct swap){&host->workers[i], lease_new(workload)};
+        *swap = (struct swap){&host->workers[i], workload_ref(workload)};
         loop_post(host->workers[i].loop, do_swap, swap);
     }
 }
@@ -610,13 +297,7 @@ static void drained(void *user)
 {
     struct worker *worker = user;
     worker->stopping = true;
-    for (struct request *request = worker->live, *next; request; request = next) {
-        next = request->next;
-        if (request->instance)
-            instance_cancel(request->instance);
-    }
-    while (worker->shared)
-        shared_free(worker->shared);
+    instance_pools_cancel(&worker->pools);
     stop_if_idle(worker);
 }
 

@@ -21,13 +21,8 @@ struct http_host_options {
     const char *access_log_format; // of http/access_format.h; NULL: "common"
     uint64_t drain_ms; // how long requests may go on after http_host_stop(); 0: the default
 };
-// Handlers of WASI 0.3 serve many requests in one instance: so many at once, and in all. An
-// instance without requests ends after a while.
-#define HTTP_HOST_INSTANCE_CONCURRENCY 16u
-#define HTTP_HOST_INSTANCE_REQUESTS    128u
-#define HTTP_HOST_INSTANCE_IDLE_MS     1000u
-#define HTTP_HOST_WORKERS_MAX          256u
-#define HTTP_HOST_DRAIN_MS_DEFAULT     10000u
+#define HTTP_HOST_WORKERS_MAX      256u
+#define HTTP_HOST_DRAIN_MS_DEFAULT 10000u
 
 // Binds and starts the workers. `workload` may be NULL: 404 until the first swap.
 _must_use_ int http_host_start(struct engine *engine, const struct http_host_options *options,

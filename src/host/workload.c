@@ -23,6 +23,7 @@ struct workload {
     struct wasi_egress *egress;
     struct http_client_options client;
     struct instance_limits limits;
+    struct workload_reuse reuse;
     enum workload_kind kind;
     const void *entry;
     bool is_async; // the entry belongs to WASI 0.3
@@ -149,6 +150,22 @@ static int make_egress(struct workload *workload, const struct workload_settings
     return rc;
 }
 
+static uint32_t or_default(uint32_t value, uint32_t fallback)
+{
+    return value ? value : fallback;
+}
+
+static struct workload_reuse with_defaults(struct workload_reuse reuse, bool is_async)
+{
+    reuse.fresh |= !is_async && reuse.pool_size == 0;
+    reuse.pool_size = reuse.fresh ? 0 : or_default(reuse.pool_size, WORKLOAD_POOL_SIZE_DEFAULT);
+    reuse.invocations_max = or_default(reuse.invocations_max, WORKLOAD_INVOCATIONS_DEFAULT);
+    reuse.concurrency_max =
+        is_async ? or_default(reuse.concurrency_max, WORKLOAD_CONCURRENCY_DEFAULT) : 1;
+    reuse.idle_ms = or_default(reuse.idle_ms, WORKLOAD_IDLE_MS_DEFAULT);
+    return reuse;
+}
+
 int workload_new(struct engine *engine, struct program *program,
                  const struct workload_settings *settings, struct workload **out, struct error *err)
 {
@@ -182,6 +199,7 @@ int workload_new(struct engine *engine, struct program *program,
         workload_unref(workload);
         return rc;
     }
+    workload->reuse = with_defaults(settings->reuse, workload->is_async);
     // Instances run side by side: their lines are not to mix.
     workload->wasi.line_output = workload->kind == WORKLOAD_HTTP;
     *out = workload;
@@ -243,6 +261,11 @@ struct http_client_options workload_egress(const struct workload *workload, uint
 struct instance_limits workload_limits(const struct workload *workload)
 {
     return workload->limits;
+}
+
+struct workload_reuse workload_reuse(const struct workload *workload)
+{
+    return workload->reuse;
 }
 
 const void *workload_entry(const struct workload *workload)

@@ -16,6 +16,21 @@ struct workload_dir {
     bool read_only;
 };
 
+// How instances serve requests one after another (host/instance_pool.h). 0: the default, which is
+// fresh instances for WASI 0.2; those of 0.3 are pooled, as many as it takes.
+struct workload_reuse {
+    uint32_t pool_size;       // instances that are kept for more requests
+    uint32_t invocations_max; // requests that one of them serves in all
+    uint32_t concurrency_max; // and at once; WASI 0.2: always one
+    uint32_t idle_ms;         // without requests it ends after this
+    bool fresh;               // no pool: each request has a fresh instance
+    bool no_reset;            // a fresh one is never a reset one
+};
+#define WORKLOAD_POOL_SIZE_DEFAULT   UINT32_MAX
+#define WORKLOAD_INVOCATIONS_DEFAULT 128u
+#define WORKLOAD_CONCURRENCY_DEFAULT 16u
+#define WORKLOAD_IDLE_MS_DEFAULT     1000u
+
 // Everything is copied.
 struct workload_settings {
     const char *name; // for log lines
@@ -34,6 +49,7 @@ struct workload_settings {
     bool inherit_stdin;
     bool inherit_network; // sockets of the guest's own, and name lookups: all or none
     struct instance_limits limits;
+    struct workload_reuse reuse;
 };
 
 // What a component offers to a host.
@@ -56,6 +72,8 @@ const struct wasi_config *workload_wasi(const struct workload *workload);
 // For the client of one of `threads` threads.
 struct http_client_options workload_egress(const struct workload *workload, uint32_t threads);
 struct instance_limits workload_limits(const struct workload *workload);
+// With all defaults; pool_size is 0 when instances are fresh.
+struct workload_reuse workload_reuse(const struct workload *workload);
 // The function that serves: incoming-handler's `handle` or cli/run's `run`; NULL for a library.
 bool workload_is_async(const struct workload *workload); // its entry is one of WASI 0.3
 const void *workload_entry(const struct workload *workload);

@@ -30,6 +30,12 @@ struct run_options {
     uint64_t egress_wait_ms;
     struct text_list features;
     bool inherit_network;
+    bool fresh_instances;
+    bool no_reset;
+    uint64_t pool_size;
+    uint64_t invocations;
+    uint64_t concurrency;
+    uint64_t idle_ms;
     uint64_t memory_bytes;
     uint64_t table_elements;
     uint64_t cpu_time_ms;
@@ -78,20 +84,34 @@ static const struct option options[] = {
      FIELD(egress_connections)},
     {"egress-wait", 0, OPTION_DURATION, "TIME",
      "wait for a connection while all are in use (default 5s)", FIELD(egress_wait_ms)},
+    {"fresh-instances", 0, OPTION_FLAG, NULL,
+     "an instance of its own for each request (default for\n"
+     "WASI 0.2)",
+     FIELD(fresh_instances)},
     {"inherit-network", 0, OPTION_FLAG, NULL,
      "let the guest open TCP and UDP sockets and look up names\n"
      "as this process may (default: none of it)",
      FIELD(inherit_network)},
+    {"instance-idle", 0, OPTION_DURATION, "TIME",
+     "pooled instances without requests end after this\n"
+     "(default 1s)",
+     FIELD(idle_ms)},
     {"invoke", 0, OPTION_TEXT, "CALL",
      "call one export, values in WAVE: 'add(40, 2)',\n"
      "'ns:pkg/iface#name(args)'",
      FIELD(invoke)},
+    {"max-concurrency", 0, OPTION_COUNT, "N",
+     "requests of a pooled instance at once, of WASI 0.3\n"
+     "(default 16)",
+     FIELD(concurrency)},
     {"max-cpu-time", 0, OPTION_DURATION, "TIME",
      "CPU time of one request or command (default: none but\n"
      "--timeout)",
      FIELD(cpu_time_ms)},
     {"max-handles", 0, OPTION_COUNT, "N", "handles of one instance (default 100000)",
      FIELD(handles)},
+    {"max-invocations", 0, OPTION_COUNT, "N", "requests of a pooled instance in all (default 128)",
+     FIELD(invocations)},
     {"max-memory", 0, OPTION_BYTES, "SIZE", "linear memory of one instance (default 256M)",
      FIELD(memory_bytes)},
     {"max-streams", 0, OPTION_COUNT, "N",
@@ -104,6 +124,14 @@ static const struct option options[] = {
      "tasks and threads of one instance, of WASI 0.3\n"
      "(default 10000)",
      FIELD(tasks)},
+    {"no-reset", 0, OPTION_FLAG, NULL,
+     "make each fresh instance anew, instead of putting one back\n"
+     "into its first state",
+     FIELD(no_reset)},
+    {"pool-size", 0, OPTION_COUNT, "N",
+     "instances that serve one request after another (default:\n"
+     "WASI 0.3 as many as it takes, 0.2 none)",
+     FIELD(pool_size)},
     {"proxy-protocol", 0, OPTION_FLAG, NULL,
      "connections begin with a header of the PROXY protocol,\n"
      "version 2; only where none but the proxy can connect",
@@ -246,6 +274,14 @@ static int make_settings(struct settings *settings, const struct run_options *ru
         .handles_max = (uint32_t)MIN(run->handles, UINT32_MAX),
         .streams_max = (uint32_t)MIN(run->streams, UINT32_MAX),
         .tasks_max = (uint32_t)MIN(run->tasks, UINT32_MAX),
+    };
+    settings->workload.reuse = (struct workload_reuse){
+        .pool_size = (uint32_t)MIN(run->pool_size, UINT32_MAX),
+        .invocations_max = (uint32_t)MIN(run->invocations, UINT32_MAX),
+        .concurrency_max = (uint32_t)MIN(run->concurrency, UINT32_MAX),
+        .idle_ms = (uint32_t)MIN(run->idle_ms, UINT32_MAX),
+        .fresh = run->fresh_instances,
+        .no_reset = run->no_reset,
     };
     settings->workload.inherit_stdin = true;
     return 0;
