@@ -573,10 +573,23 @@ static bool same_resource(const struct resource_type *a, const struct resource_t
     return str_eq(a->name, b->name) && interface_name_compatible(a->interface, b->interface);
 }
 
-bool async_type_equal(const struct async_store *store, const struct type *a, const struct type *b)
+static bool is_known_equal(const struct async_store *store, const struct type *a,
+                           const struct type *b)
 {
+    for (uint32_t i = 0; i < ASYNC_EQUAL_TYPES; i++)
+        if (store->equal[i].a == a && store->equal[i].b == b)
+            return true;
+    return a == b;
+}
+
+bool async_type_equal(struct async_store *store, const struct type *a, const struct type *b)
+{
+    if (is_known_equal(store, a, b))
+        return true;
     struct arena scratch = ARENA_INIT(SIZE_MAX);
-    bool equal = type_equal(a, b, same_resource, (void *)(uintptr_t)store, &scratch, NULL);
+    bool equal = type_equal(a, b, same_resource, store, &scratch, NULL);
     arena_done(&scratch);
+    if (equal)
+        store->equal[store->equal_next++ % ASYNC_EQUAL_TYPES] = (struct async_equal_types){a, b};
     return equal;
 }

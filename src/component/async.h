@@ -173,6 +173,12 @@ struct async_ops {
                          uint32_t argument, struct error *err);
 };
 
+// Pairs of types that were found equal; each stream and future is asked about at every use.
+#define ASYNC_EQUAL_TYPES 16u
+struct async_equal_types {
+    const struct type *a, *b;
+};
+
 struct async_store {
     const struct async_ops *ops;
     const struct plan *plan;
@@ -191,7 +197,9 @@ struct async_store {
     struct async_thread *heap_threads;
     struct subtask *subtasks;
     struct stream *streams;
-    struct async_task *spare_task; // for the next call
+    struct async_task *spare_task;                     // for the next call
+    struct async_equal_types equal[ASYNC_EQUAL_TYPES]; // the latest ones
+    uint32_t equal_next;
 };
 
 void async_store_init(struct async_store *store, const struct async_ops *ops,
@@ -262,7 +270,7 @@ struct async_thread *async_host_thread(struct async_store *store, uint32_t compo
 void async_host_thread_cancel(struct async_thread *thread);
 
 // Structural equality of element types; resources are equal when they are one at run time.
-bool async_type_equal(const struct async_store *store, const struct type *a, const struct type *b);
+bool async_type_equal(struct async_store *store, const struct type *a, const struct type *b);
 
 // ---- calls --------------------------------------------------------------------------------------
 
