@@ -12,6 +12,7 @@
 #include "wasi/egress.h"
 #include "wasi/p2.h"
 #include "wasi/p3.h"
+#include "wasi/tls.h"
 
 struct workload {
     _Atomic uint32_t refs;
@@ -135,6 +136,7 @@ static int make_egress(struct workload *workload, const struct workload_settings
         wasi_egress_on_denial(workload->egress, report_denial, workload);
     workload->wasi.egress = workload->egress;
     workload->client = settings->egress;
+    workload->wasi.tls = wasi_tls_new(settings->egress.ca_file);
     if (rc < 0 || !settings->egress.ca_file)
         return rc;
     workload->client.ca_file = arena_str(&workload->arena, str_from(settings->egress.ca_file)).data;
@@ -219,6 +221,7 @@ void workload_unref(struct workload *workload)
     for (size_t i = 0; i < workload->wasi.preopen_count; i++)
         close(workload->preopens[i].fd);
     wasi_egress_free(workload->egress);
+    wasi_tls_free(workload->wasi.tls);
     linked_unref(workload->linked);
     arena_done(&workload->arena);
     free(workload->name);

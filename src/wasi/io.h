@@ -152,6 +152,18 @@ struct p2_io_streams_output_stream {
 void output_stream_init(struct p2_io_streams_output_stream *stream,
                         const struct output_stream_ops *ops, struct wasi_parent *parent);
 
+// Streams that a guest gave away and the host itself uses, by the same rules: -EPIPE is the end,
+// for -EIO `failure` says why.
+_must_use_ ssize_t wasi_input_take(struct p2_io_streams_input_stream *stream, char *data,
+                                   size_t max);
+_must_use_ ssize_t wasi_output_room(struct p2_io_streams_output_stream *stream);
+_must_use_ int wasi_output_push(struct p2_io_streams_output_stream *stream, struct str data);
+_must_use_ int wasi_output_flush(struct p2_io_streams_output_stream *stream);
+bool wasi_output_flushing(struct p2_io_streams_output_stream *stream);
+// Frees the stream, or leaves that to its last pollable.
+void wasi_input_release(struct p2_io_streams_input_stream *stream);
+void wasi_output_release(struct p2_io_streams_output_stream *stream);
+
 #define WASI_STREAM_BUDGET_BYTES ((size_t)64 * 1024) // the most that check-write permits at once
 // The most that one read returns, whatever was asked for: guests that ask for 64 KiB would
 // otherwise have to grow their memory for the answer, which costs more than reading again.

@@ -309,6 +309,19 @@ int p2_io_streams_input_stream_drop(struct canon_call *call,
     return 0;
 }
 
+ssize_t wasi_input_take(struct p2_io_streams_input_stream *stream, char *data, size_t max)
+{
+    return input_take(stream, data, max);
+}
+
+void wasi_input_release(struct p2_io_streams_input_stream *stream)
+{
+    if (stream->own.children == 0)
+        input_free(stream);
+    else
+        stream->dropped = true;
+}
+
 // ---- output streams -----------------------------------------------------------------------------
 
 static ssize_t output_check(const struct p2_io_streams_output_stream *stream)
@@ -579,6 +592,34 @@ int p2_io_streams_output_stream_drop(struct canon_call *call,
                           self->own.children);
     self->dropped = true;
     return 0;
+}
+
+ssize_t wasi_output_room(struct p2_io_streams_output_stream *stream)
+{
+    return output_room(stream);
+}
+
+int wasi_output_push(struct p2_io_streams_output_stream *stream, struct str data)
+{
+    return output_push(stream, data);
+}
+
+int wasi_output_flush(struct p2_io_streams_output_stream *stream)
+{
+    return (int)output_start_flush(stream);
+}
+
+bool wasi_output_flushing(struct p2_io_streams_output_stream *stream)
+{
+    return output_check(stream) == 0 && output_flushing(stream);
+}
+
+void wasi_output_release(struct p2_io_streams_output_stream *stream)
+{
+    if (stream->own.children == 0)
+        output_free(stream);
+    else
+        stream->dropped = true;
 }
 
 // ---- splice -------------------------------------------------------------------------------------

@@ -34,9 +34,10 @@ static const struct host_interface *const interfaces[] = {
     &p2_sockets_udp_create_socket,
     &p2_http_types,
     &p2_http_outgoing_handler,
-    // Plugins replace these two per workload.
+    // Plugins replace the first two per workload.
     &draft_config_store,
     &draft_logging_logging,
+    &draft_tls_types,
 };
 
 void wasi_p2_add_to_linker(struct linker *linker)

@@ -9,6 +9,7 @@
 
 struct http_client;
 struct wasi_egress; // which hosts may be called, wasi/egress.h
+struct wasi_tls;    // whom guests trust that speak TLS themselves, wasi/tls.h
 
 struct wasi_env {
     struct str name;
@@ -79,6 +80,7 @@ struct wasi_config {
     bool line_output;
     struct wasi_egress *egress;         // it counts; NULL: nothing may be called
     const struct wasi_network *network; // NULL: no sockets of the guest's own
+    struct wasi_tls *tls;               // NULL: handshakes of wasi:tls fail
 };
 
 struct stdio_in;     // wasi/stdio_stream.h
@@ -95,6 +97,7 @@ struct wasi {
     struct stdio_out *out, *err;
     uint32_t descriptor_count;
     uint32_t socket_count;
+    uint32_t tls_count;           // sessions of wasi:tls
     struct wasi_lookups *lookups; // made on first use
     uint64_t insecure_seed[2];    // drawn on first use
     bool has_insecure_seed;
