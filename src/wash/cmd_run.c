@@ -347,7 +347,8 @@ static int exit_code(const struct run_end *end, const struct error *err)
 {
     if (end->end == TASK_RETURNED || end->end == TASK_EXITED)
         return (int)end->exit_code;
-    fprintf(stderr, "wash: the guest trapped: %s\n", error_text(err));
+    fprintf(stderr, "wash: the guest %s: %s\n",
+            end->end == TASK_TIMED_OUT ? "ran out of time" : "trapped", error_text(err));
     return EXIT_TRAP;
 }
 
