@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Latency at a constant rate (bench/rate.c), and what a guest that misbehaves does to that of its neighbour."""
+import socket
+import threading
+
+import loads
+
+ROUNDS = 5  # of p99, which scatters more than medians do
+HOG_MEMORY = 64 << 20
+
+
+def saturation(bench, make):
+    return loads.measure(make, lambda server, seconds: loads.wrk(server, 32, seconds), bench.seconds)[1]
+
+
+def rate(bench):
+    s, guest = bench.servers, "p2-hello.wasm"
+    half = int(saturation(bench, s.wasmtime(guest)) / 2)
+    peers = [("wash", s.wash(guest)), ("wasmtime", s.wasmtime(guest)), ("nginx", s.nginx())]
+
+    def once(make):
+        with make() as server:
+            loads.constant_rate(bench.rate_program, server, half, 1)
+            return loads.constant_rate(bench.rate_program, server, half, bench.seconds)
+
+    rows = loads.in_turns(peers, ROUNDS, once)
+    loads.print_head("requests/s, constant", "server", "p50 µs", "ratio", "p99 µs", "ratio", "max µs")
+    base = rows["wasmtime"]
+    for name, (p50, p99, most, _) in rows.items():
+        loads.print_row(f"{half:,}", name, f"{p50:,.0f}", f"{p50 / base[0]:.2f}", f"{p99:,.0f}", f"{p99 / base[1]:.2f}",
+                        f"{most:,.0f}")
+
+
+class Neighbour:
+    """Asks for a path again and again, one request at a time."""
+
+    def __init__(self, port, path):
+        self.port, self.path, self.stopped, self.connection = port, path, False, None
+        self.thread = threading.Thread(target=self.run, daemon=True)
+
+    def run(self):
+        while not self.stopped:
+            try:
+                with socket.create_connection(("127.0.0.1", self.port), 5) as self.connection:
+                    self.connection.settimeout(60)
+                    self.connection.sendall(f"GET {self.path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
+                    while self.connection.recv(65536):
+                        pass
+            except OSError:
+                pass
+
+    def __enter__(self):
+        if self.path:
+            self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stopped = True
+        if self.path:
+            try:
+                self.connection.shutdown(socket.SHUT_RDWR)
+            except (OSError, AttributeError):
+                pass
+            self.thread.join(5)
+
+
+def neighbour(bench):
+    """A process serves one workload, so the neighbour is another instance of the same component, on the same worker."""
+    s, guest, per_second = bench.servers, "p2-rogue.wasm", 1000
+    peers = {"wash": s.wash(guest, "--max-memory", str(HOG_MEMORY)),
+             "wasmtime": s.wasmtime(guest, "-Wtimeout=60s", f"-Wmax-memory-size={HOG_MEMORY}")}
+    loads.print_head("server", "neighbour", "p50 µs", "p99 µs", "ratio to alone", "unanswered")
+    for name, make in peers.items():
+        def once(path):
+            with make() as server, Neighbour(server.port, path):
+                loads.constant_rate(bench.rate_program, server, per_second, 1)
+                return loads.constant_rate(bench.rate_program, server, per_second, bench.seconds)
+
+        cases = [("none", ""), ("spins", "/spin"), ("takes 64 MiB, frees it, over and over", "/hog")]
+        rows = loads.in_turns(cases, bench.rounds, once)
+        for case, (p50, p99, _, lost) in rows.items():
+            loads.print_row(name, case, f"{p50:,.0f}", f"{p99:,.0f}", f"{p99 / rows['none'][1]:.2f}", f"{lost:.0%}")
