@@ -10,6 +10,7 @@
 #include "component/canon_copy.h"
 #include "component/component.h"
 #include "component/validate.h"
+#include "engine/internal.h"
 #include "host/workload.h"
 
 #define ROUND_NS    20000000.0 // of one timed loop
@@ -177,6 +178,24 @@ static int call_add(struct canon_call *call, const struct measure *measure, uint
     return rc;
 }
 
+// What the engine alone takes: the floor of any call by the host.
+static int call_bare(struct canon_call *call, const struct measure *measure, uint32_t n)
+{
+    const struct plan_lifted *lifted = measure->func;
+    struct instance *instance = call->instance;
+    union core_value flat[CANON_FLAT_MAX] = {0};
+    wasmtime_func_t *func;
+    int rc = instance_func(instance, lifted->func, &func, call->error);
+    for (uint32_t i = 0; rc == 0 && i < n; i++) {
+        wasm_trap_t *trap = NULL;
+        rc = fault_take(wasmtime_func_call_unchecked(instance->context, func,
+                                                     (wasmtime_val_raw_t *)flat, CANON_FLAT_MAX,
+                                                     &trap),
+                        trap, call->error);
+    }
+    return rc;
+}
+
 static int call_take(struct canon_call *call, const struct measure *measure, uint32_t n)
 {
     int rc = 0;
@@ -223,6 +242,7 @@ static const struct measure micro_measures[] = {
     {"memcpy 4096", copy_plain, SMALL_BYTES, NULL, NULL, NULL},
     {"memcpy 1048576", copy_plain, LARGE_BYTES, NULL, NULL, NULL},
     {"host-guest add", call_add, 0, "add", NULL, NULL},
+    {"host-guest bare", call_bare, 0, "add", NULL, NULL},
     {"host-guest list 0", call_take, 0, "take", NULL, NULL},
     {"host-guest list 4096", call_take, SMALL_BYTES, "take", NULL, NULL},
     {"host-guest list 1048576", call_take, LARGE_BYTES, "take", NULL, NULL},

@@ -13,6 +13,7 @@ TEXT = 1 << 16
 # name, what it is, goal: (text, test of ours, peer, all of ours)
 ROWS = [
     ("host-guest add", "host → guest, two u32", ("≤ 40 ns", lambda o, c, a: o <= 40)),
+    ("host-guest bare", "the same without a canonical ABI, the engine's bare call", None),
     ("guest-host add", "guest → host, two u32", ("≤ 40 ns", lambda o, c, a: o <= 40)),
     ("host-guest list 0", "host → guest, empty list<u8>", None),
     ("host-guest list 4096", "host → guest, list<u8> of 4 KiB, copied",
