@@ -3,9 +3,9 @@
 // Functions here return 0 or a negative errno, which each version turns into its error code.
 //
 // Rights. What lies beneath a read-only preopen has no `may_mutate`, and neither has anything that
-// is opened from there. With it, a directory may be changed and files be opened for writing. A
-// directory keeps the right of the one it was opened from whether or not the guest asked for
-// `mutate-directory`: guests behind the preview1 adapter cannot ask.
+// is opened from there. With it, a directory may be changed and files be opened for writing. In 0.2
+// a directory keeps the right of the one it was opened from whether or not the guest asked for
+// `mutate-directory`: guests behind the preview1 adapter cannot ask. In 0.3 it must ask.
 #pragma once
 
 #include <errno.h>

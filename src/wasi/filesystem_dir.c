@@ -68,6 +68,24 @@ static uint8_t visible_flags(mode_t mode, uint8_t flags, bool may_mutate)
     return (uint8_t)((flags & FLAG_ANY_SYNC) | FS_READ | (may_mutate ? FS_MUTATE_DIRECTORY : 0));
 }
 
+// A symbolic link that is not followed is no directory for O_NOFOLLOW | O_DIRECTORY; the guest
+// learns, as for a file, that it is a link.
+static bool is_unfollowed_link(const struct fs_node *self, struct str path, uint64_t flags)
+{
+    if ((flags & (O_NOFOLLOW | O_DIRECTORY)) != (O_NOFOLLOW | O_DIRECTORY))
+        return false;
+    struct stat st;
+    _cleanup_(fd_closep) int fd = fs_open_beneath(self, path, O_PATH | O_NOFOLLOW);
+    return fd >= 0 && fstat(fd, &st) == 0 && S_ISLNK(st.st_mode);
+}
+
+static int open_node(const struct fs_node *self, struct str path, uint64_t flags)
+{
+    // Non-blocking, since opening a pipe would wait for its other end.
+    int fd = fs_open_beneath(self, path, flags | O_NONBLOCK | O_NOCTTY);
+    return fd == -ENOTDIR && is_unfollowed_link(self, path, flags) ? -ELOOP : fd;
+}
+
 int fs_open_at(const struct fs_node *self, uint8_t path_flags, struct str path, uint8_t open_flags,
                uint8_t flags, struct fs_node *out)
 {
@@ -76,11 +94,8 @@ int fs_open_at(const struct fs_node *self, uint8_t path_flags, struct str path, 
         return rc;
     if (fs_is_full(self->wasi))
         return -EMFILE;
-    // Non-blocking, since opening a pipe would wait for its other end.
-    _cleanup_(fd_closep) int fd =
-        fs_open_beneath(self, path,
-                        access_flags(flags) | creation_flags(open_flags) | follow_flag(path_flags) |
-                            O_NONBLOCK | O_NOCTTY);
+    _cleanup_(fd_closep) int fd = open_node(
+        self, path, access_flags(flags) | creation_flags(open_flags) | follow_flag(path_flags));
     if (fd < 0)
         return fd;
     struct stat st;
@@ -162,6 +177,8 @@ int fs_remove_directory_at(const struct fs_node *self, struct str path)
 {
     _cleanup_(fs_entry_done) struct fs_entry entry;
     int rc = find_mutable(self, path, &entry);
+    if (rc == 0 && (strcmp(entry.name, "..") == 0 || strcmp(entry.name, "../") == 0))
+        rc = -EINVAL; // as for "."; the kernel says that it is not empty
     return rc < 0 ? rc : fs_failed(unlinkat(entry.dir, entry.name, AT_REMOVEDIR));
 }
 

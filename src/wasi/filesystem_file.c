@@ -40,9 +40,7 @@ ssize_t fs_read(const struct fs_node *self, uint64_t length, uint64_t offset, st
 
 ssize_t fs_write(const struct fs_node *self, struct str data, uint64_t offset)
 {
-    if (is_dir(self))
-        return -EISDIR;
-    if (!(self->flags & FS_WRITE))
+    if (is_dir(self) || !(self->flags & FS_WRITE))
         return -EBADF;
     if (offset > INT64_MAX)
         return -EINVAL;
@@ -73,7 +71,7 @@ int fs_advise(const struct fs_node *self, uint64_t offset, uint64_t length, unsi
 int fs_set_size(const struct fs_node *self, uint64_t size)
 {
     if (is_dir(self))
-        return -EISDIR;
+        return -EBADF;
     if (!self->may_mutate)
         return -EROFS;
     if (size > INT64_MAX)

@@ -7,8 +7,9 @@
 
 static int check_open_for(const struct fs_node *self, uint8_t flag, uint64_t offset)
 {
+    // As read(2) and write(2) say it of a directory.
     if (S_ISDIR(self->format))
-        return -EISDIR;
+        return flag == FS_READ ? -EISDIR : -EBADF;
     if (!(self->flags & flag))
         return -EBADF;
     return offset > INT64_MAX ? -EINVAL : 0;

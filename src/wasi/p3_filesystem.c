@@ -70,9 +70,11 @@ int p3_filesystem_types_descriptor_open_at(
     }
     ret->ok = mem_new(struct p3_filesystem_types_descriptor);
     ret->ok->node = node;
-    // A directory shows this right only to who asked for it.
-    if (!(flags & FS_MUTATE_DIRECTORY))
+    // A directory has this right only for who asked for it.
+    if (S_ISDIR(node.format) && !(flags & FS_MUTATE_DIRECTORY)) {
         ret->ok->node.flags &= (uint8_t)~FS_MUTATE_DIRECTORY;
+        ret->ok->node.may_mutate = false;
+    }
     return 0;
 }
 

@@ -25,41 +25,19 @@ static void transfer_done(void *data, struct p2_io_error_error *failure)
 
 // ---- files --------------------------------------------------------------------------------------
 
-// A source that is at its end: what a stream that could not be opened gives.
-static ssize_t nothing_peek(struct p2_io_streams_input_stream *stream, size_t max, struct str *out,
-                            struct p2_io_error_error **failure)
-{
-    *failure = stream->failure;
-    stream->failure = NULL;
-    return *failure ? -EIO : 0;
-}
-
-static void nothing_drop(struct p2_io_streams_input_stream *stream)
-{
-    io_error_free(stream->failure);
-    free(stream);
-}
-
-static const struct input_stream_ops nothing_ops = {.peek = nothing_peek, .drop = nothing_drop};
-
-static struct p2_io_streams_input_stream *nothing_new(int rc)
-{
-    struct p2_io_streams_input_stream *stream = mem_new(struct p2_io_streams_input_stream);
-    input_stream_init(stream, &nothing_ops, NULL);
-    stream->failure = io_error_new(rc, "open file: %s", strerror(-rc));
-    return stream;
-}
-
 int p3_filesystem_types_descriptor_read_via_stream(
     struct canon_call *call, struct p3_filesystem_types_descriptor *self, uint64_t offset,
     struct p3_tuple_stream_u8_future_result_void_filesystem_types_error_code *ret)
 {
     struct p2_io_streams_input_stream *source;
     int rc = fs_input_stream(&self->node, offset, &source);
-    if (rc < 0)
-        source = nothing_new(rc);
     struct p3_future *future = result_future(call, &ret->f1);
-    ret->f0 = p3_read_from(call, source, transfer_done, future);
+    if (rc == 0) {
+        ret->f0 = p3_read_from(call, source, transfer_done, future);
+        return 0;
+    }
+    set_result(future, rc);
+    ret->f0 = p3_stream_ended(call, &p3_codec_u8);
     return 0;
 }
 
@@ -97,7 +75,7 @@ int p3_filesystem_types_descriptor_append_via_stream(struct canon_call *call,
 #define ENTRIES_AT_ONCE_MAX 64u
 
 struct entries {
-    struct fs_listing *listing; // NULL: it could not be opened
+    struct fs_listing *listing;
     struct p3_future *future;
     int rc;
     bool has_entry; // `format` and `name` were read but not passed on
@@ -111,8 +89,7 @@ static void entries_end(struct entries *entries)
 {
     struct p3_future *future = entries->future;
     int rc = entries->rc;
-    if (entries->listing)
-        fs_listing_close(entries->listing);
+    fs_listing_close(entries->listing);
     free(entries);
     set_result(future, rc);
 }
@@ -121,11 +98,9 @@ static bool entries_next(struct entries *entries)
 {
     if (entries->has_entry)
         return true;
-    if (entries->listing) {
-        int rc = fs_listing_next(entries->listing, &entries->format, &entries->name);
-        entries->has_entry = rc > 0;
-        entries->rc = MIN(rc, 0);
-    }
+    int rc = fs_listing_next(entries->listing, &entries->format, &entries->name);
+    entries->has_entry = rc > 0;
+    entries->rc = MIN(rc, 0);
     return entries->has_entry;
 }
 
@@ -182,12 +157,16 @@ int p3_filesystem_types_descriptor_read_directory(
     p3_tuple_stream_filesystem_types_directory_entry_future_result_void_filesystem_types_error_code
         *ret)
 {
+    struct fs_listing *listing;
+    int rc = fs_listing_open(&self->node, &listing);
+    struct p3_future *future = result_future(call, &ret->f1);
+    if (rc < 0) {
+        set_result(future, rc);
+        ret->f0 = p3_stream_ended(call, &p3_codec_filesystem_types_directory_entry);
+        return 0;
+    }
     struct entries *entries = mem_new(struct entries);
-    *entries = (struct entries){0};
-    entries->rc = fs_listing_open(&self->node, &entries->listing);
-    if (entries->rc < 0)
-        entries->listing = NULL;
-    entries->future = result_future(call, &ret->f1);
+    *entries = (struct entries){.listing = listing, .future = future};
     ret->f0 = stream_new(call->async, &p3_codec_filesystem_types_directory_entry, false,
                          &entries_ops, entries);
     return 0;

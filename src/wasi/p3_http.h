@@ -65,8 +65,6 @@ _must_use_ int p3_body_send(struct canon_call *call, struct p2_http_types_outgoi
                             struct p3_contents contents, void (*done)(void *data), void *data);
 // Contents that are not sent: the guest learns that nothing went wrong.
 void p3_contents_drop(struct p3_contents *contents);
-// A stream without bytes.
-struct stream *p3_stream_empty(struct canon_call *call);
 // Passes the reader's verdict on.
 _must_use_ int p3_body_verdict(struct stream *res, struct p3_future *sent);
 

@@ -158,18 +158,6 @@ void p3_body_receive(struct canon_call *call, struct p2_http_types_incoming_body
     *bytes = p3_read_from(call, source.ok, bytes_received, receipt);
 }
 
-static int nothing_to_read(struct stream *stream, void *data)
-{
-    stream_close_writer(stream);
-    return 0;
-}
-
-struct stream *p3_stream_empty(struct canon_call *call)
-{
-    static const struct stream_host_ops ops = {.wanted = nothing_to_read};
-    return stream_new(call->async, &p3_codec_u8, false, &ops, NULL);
-}
-
 // ---- sent bodies --------------------------------------------------------------------------------
 
 typedef struct p3_result_void_http_types_error_code sent_result;

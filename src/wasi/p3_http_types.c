@@ -280,7 +280,7 @@ int p3_http_types_request_get_headers(struct canon_call *call, struct p3_http_ty
 static int contents_back(struct canon_call *call, struct p3_contents *contents, struct stream *res,
                          struct stream **bytes, struct stream **trailers)
 {
-    *bytes = contents->bytes ? contents->bytes : p3_stream_empty(call);
+    *bytes = contents->bytes ? contents->bytes : p3_stream_ended(call, &p3_codec_u8);
     *trailers = contents->trailers;
     struct p3_future *sent = contents->sent;
     *contents = (struct p3_contents){0};

@@ -293,18 +293,10 @@ int p3_sockets_types_tcp_socket_send(struct canon_call *call, tcp_socket *self, 
                        direction_new(self, future, true));
 }
 
-// A stream that has ended before it began.
-static int close_when_wanted(struct stream *stream, void *data)
-{
-    stream_close_writer(stream);
-    return 0;
-}
-
 int p3_sockets_types_tcp_socket_receive(
     struct canon_call *call, tcp_socket *self,
     struct p3_tuple_stream_u8_future_result_void_sockets_types_error_code *ret)
 {
-    static const struct stream_host_ops closed_ops = {.wanted = close_when_wanted};
     struct p3_future *future = future_new(call, &ret->f1);
     if (self->input) {
         ret->f0 = p3_read_from(call, TAKE(self->input), transfer_done,
@@ -312,6 +304,6 @@ int p3_sockets_types_tcp_socket_receive(
         return 0;
     }
     set_refused(future);
-    ret->f0 = stream_new(call->async, &p3_codec_u8, false, &closed_ops, NULL);
+    ret->f0 = p3_stream_ended(call, &p3_codec_u8);
     return 0;
 }

@@ -141,6 +141,18 @@ struct stream *p3_read_from(struct canon_call *call, struct p2_io_streams_input_
     return transfer->stream;
 }
 
+static int nothing_to_read(struct stream *stream, void *data)
+{
+    stream_close_writer(stream);
+    return 0;
+}
+
+struct stream *p3_stream_ended(struct canon_call *call, const struct stream_codec *codec)
+{
+    static const struct stream_host_ops ops = {.wanted = nothing_to_read};
+    return stream_new(call->async, codec, false, &ops, NULL);
+}
+
 // ---- from the guest to a sink -------------------------------------------------------------------
 
 static void end_writing(struct transfer *transfer, struct p2_io_error_error *failure)

@@ -19,6 +19,9 @@ _must_use_ int p3_write_to(struct canon_call *call, struct stream *stream,
                            struct p2_io_streams_output_stream *sink, p3_transfer_done done,
                            void *data);
 
+// A stream of which there is nothing to read.
+struct stream *p3_stream_ended(struct canon_call *call, const struct stream_codec *codec);
+
 // A future whose value the host sets once.
 struct p3_future;
 // `drop` (may be NULL) releases a value that the guest never took.
