@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
+// Requests as their user sees them.
 #include <assert.h>
 #include <errno.h>
 
 #include "http/client_impl.h"
-#include "http/uri.h"
-
-#define CONNECT_TIMEOUT_DEFAULT_MS ((uint64_t)60 * 1000)
-#define BYTES_TIMEOUT_DEFAULT_MS   ((uint64_t)600 * 1000)
 
 // ---- the end of a request and what its user hears ----------------------------------------------
 
@@ -16,19 +13,13 @@ void request_notify(struct http_client_request *request, unsigned events)
     loop_defer(request->client->loop, &request->defer);
 }
 
-// Takes the transfer from libcurl; what was received stays readable.
+// Takes the request from its connection; what was received stays readable.
 static void detach(struct http_client_request *request)
 {
     request->phase = PHASE_DONE;
-    request->pending &= ~(unsigned)EVENT_UNPAUSE;
+    request->pending &= ~(unsigned)EVENT_FLOW;
     loop_timer_stop(&request->timer);
-    if (request->easy) {
-        curl_api.multi_remove_handle(request->client->multi, request->easy);
-        curl_api.easy_cleanup(request->easy);
-        request->easy = NULL;
-    }
-    curl_api.slist_free_all(TAKE(request->headers));
-    curl_api.slist_free_all(TAKE(request->upload_trailers));
+    pool_leave(request);
     byte_ring_done(&request->upload);
 }
 
@@ -36,7 +27,7 @@ static void notify_end(struct http_client_request *request)
 {
     if (!request->head_done)
         request_notify(request, EVENT_FAILED);
-    else if (request->body_left != 0) // else the end was told already
+    else if (!request->response_done) // else the end was told already
         request_notify(request, EVENT_READABLE);
     if (request->sends_body && !request->upload_ended)
         request_notify(request, EVENT_WRITABLE);
@@ -47,32 +38,69 @@ void request_fail(struct http_client_request *request, enum http_client_failure 
 {
     if (request->phase == PHASE_DONE)
         return;
-    request->failure = failure;
-    char *copy = mem_strdup(text);
-    free(request->failure_text);
-    request->failure_text = copy;
+    // Nothing that comes after a whole response makes it less.
+    if (!request->response_done) {
+        char *copy = mem_strdup(text);
+        free(request->failure_text);
+        request->failure_text = copy;
+        request->failure = failure;
+    }
     detach(request);
     notify_end(request);
 }
 
-void request_finish(struct http_client_request *request, CURLcode result)
+void request_complete(struct http_client_request *request)
 {
-    if (request->failure != HTTP_FAILURE_NONE) {
-        request_fail(request, request->failure, http_client_failure_text(request));
-    } else if (result != CURLE_OK) {
-        const char *text =
-            request->curl_error[0] ? request->curl_error : curl_api.easy_strerror(result);
-        enum http_client_failure failure = transfer_failure(request, result);
-        request_fail(request, failure, text);
-    } else if (!request->head_done) {
-        request_fail(request,
-                     request->head_started ? HTTP_FAILURE_RESPONSE_INCOMPLETE
-                                           : HTTP_FAILURE_CONNECTION_TERMINATED,
-                     "the connection was closed before the end of the response's head");
-    } else {
-        detach(request);
-        notify_end(request);
-    }
+    detach(request);
+    notify_end(request);
+}
+
+void request_touch(struct http_client_request *request)
+{
+    request->active_at = loop_now(request->client->loop);
+}
+
+void request_enter(struct http_client_request *request, enum request_phase phase)
+{
+    if (phase > request->phase)
+        request->phase = phase;
+}
+
+void request_connected(struct http_client_request *request)
+{
+    request->phase = PHASE_AWAITING_HEAD;
+    request_touch(request);
+    loop_timer_start(&request->timer, request->first_byte_timeout_ns);
+}
+
+// RFC 9110 section 9.2.2: nobody knows whether the server acted on the request.
+bool request_can_repeat(const struct http_client_request *request)
+{
+    static const char *const idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+    if (request->fresh || request->upload_taken > 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(idempotent); i++)
+        if (str_is(request->method, idempotent[i]))
+            return true;
+    return false;
+}
+
+void request_break_upload(struct http_client_request *request)
+{
+    if (request->upload_sent || request->upload_broken)
+        return;
+    request->upload_broken = true;
+    request->send_blocked = false;
+    byte_ring_done(&request->upload);
+    if (!request->upload_ended)
+        request_notify(request, EVENT_WRITABLE);
+}
+
+void request_upload_taken(struct http_client_request *request, size_t len)
+{
+    request->upload_taken += len;
+    if (!request->upload_ended)
+        request_notify(request, EVENT_WRITABLE);
 }
 
 // ---- timeouts ----------------------------------------------------------------------------------
@@ -100,7 +128,7 @@ static struct phase_timeout phase_timeout(const struct http_client_request *requ
         return (struct phase_timeout){request->connect_timeout_ns, HTTP_FAILURE_CONNECTION_TIMEOUT,
                                       "the connection was not established in time"};
     case PHASE_AWAITING_HEAD:
-        if (request->upload.len > 0)
+        if (request->send_blocked)
             return (struct phase_timeout){request->first_byte_timeout_ns,
                                           HTTP_FAILURE_WRITE_TIMEOUT,
                                           "the server did not take the request's body in time"};
@@ -115,6 +143,13 @@ static struct phase_timeout phase_timeout(const struct http_client_request *requ
     return (struct phase_timeout){0};
 }
 
+// The rest of its own body is missing, and what was written is sent.
+static bool waits_for_user(const struct http_client_request *request)
+{
+    return !request->send_blocked && !request->upload_sent && !request->upload_broken &&
+           !request->upload_ended && request->upload.len == 0;
+}
+
 static void on_phase_timer(struct loop_timer *timer)
 {
     struct http_client_request *request = container_of(timer, struct http_client_request, timer);
@@ -124,7 +159,7 @@ static void on_phase_timer(struct loop_timer *timer)
     uint64_t now = loop_now(request->client->loop);
     bool is_connected = request->phase >= PHASE_AWAITING_HEAD;
     // The peer is not to blame while it waits for our user to read or to write.
-    if (is_connected && (request->recv_paused || (request->send_paused && !request->upload.len)))
+    if (is_connected && (request->recv_paused || waits_for_user(request)))
         request->active_at = now;
     uint64_t idle = now - request->active_at;
     if (idle >= timeout.ns)
@@ -135,19 +170,15 @@ static void on_phase_timer(struct loop_timer *timer)
 
 // ---- events ------------------------------------------------------------------------------------
 
-static void unpause(struct http_client_request *request)
+static void flow(struct http_client_request *request)
 {
-    if (!request->easy)
+    struct client_connection *connection = request->connection;
+    if (!connection || connection->state == CONNECTION_OPENING)
         return;
-    bool recv = request->recv_paused && request->body.len > request->body.cap / 2;
-    bool send = request->send_paused && request->upload.len == 0 && !request->upload_ended;
-    request->recv_paused = recv;
-    request->send_paused = send;
-    request->active_at = loop_now(request->client->loop);
-    CURLcode result = curl_api.easy_pause(request->easy, (recv ? CURLPAUSE_RECV : 0) |
-                                                             (send ? CURLPAUSE_SEND : 0));
-    if (result != CURLE_OK)
-        request_finish(request, result);
+    if (connection->h2)
+        client_h2_flow(connection, request);
+    else
+        h1_flow(connection);
 }
 
 static void (*take_event(struct http_client_request *request))(void *user)
@@ -175,22 +206,21 @@ static void (*take_event(struct http_client_request *request))(void *user)
 static void release(struct http_client_request *request)
 {
     byte_ring_done(&request->body);
-    arena_done(&request->head.arena);
-    arena_done(&request->trailers.arena);
-    vec_done(&request->head.fields);
-    vec_done(&request->trailers.fields);
+    vec_done(&request->sent);
+    vec_done(&request->head);
+    vec_done(&request->trailers);
+    vec_done(&request->upload_trailers);
+    arena_done(&request->arena);
     free(request->failure_text);
-    free(request->origin);
-    free(request->target);
     free(request);
 }
 
 static void on_events(struct loop_defer *defer)
 {
     struct http_client_request *request = container_of(defer, struct http_client_request, defer);
-    if (request->pending & EVENT_UNPAUSE) {
-        request->pending &= ~(unsigned)EVENT_UNPAUSE;
-        unpause(request);
+    if (request->pending & EVENT_FLOW) {
+        request->pending &= ~(unsigned)EVENT_FLOW;
+        flow(request);
     }
     request->in_event = true;
     void (*callback)(void *user);
@@ -201,162 +231,13 @@ static void on_events(struct loop_defer *defer)
         release(request);
 }
 
-// ---- start -------------------------------------------------------------------------------------
-
-static bool is_own_field(struct str name)
+void request_init(struct http_client_request *request, struct http_client *client)
 {
-    // Framing is ours; `te` is the one field of the connection that a caller decides.
-    return str_eq_nocase(name, STR("content-length")) ||
-           (http_name_is_hop_by_hop(name) && !str_eq_nocase(name, STR("te")));
-}
-
-static int add_header(struct http_client_request *request, const struct http_field *field,
-                      struct error *err)
-{
-    if (!http_name_valid(field->name))
-        return error_set(err, -EINVAL, "invalid field name \"%.*s\"", STR_ARG(field->name));
-    if (!http_value_valid(field->value))
-        return error_set(err, -EINVAL, "invalid value of field \"%.*s\"", STR_ARG(field->name));
-    request->header_bytes += field->name.len + field->value.len + 4;
-    if (request->header_bytes > HTTP_CLIENT_HEADER_BYTES_MAX)
-        return error_set(err, -E2BIG, "the request's fields exceed %zu bytes",
-                         HTTP_CLIENT_HEADER_BYTES_MAX);
-    if (is_own_field(field->name))
-        return 0;
-    // libcurl's notation for a field with an empty value.
-    _cleanup_(mem_freep) char *line =
-        field->value.len == 0
-            ? mem_printf("%.*s;", STR_ARG(field->name))
-            : mem_printf("%.*s: %.*s", STR_ARG(field->name), STR_ARG(field->value));
-    request->headers = curl_api.slist_append(request->headers, line);
-    return 0;
-}
-
-static int add_headers(struct http_client_request *request,
-                       const struct http_client_request_options *options, struct error *err)
-{
-    for (size_t i = 0; i < options->field_count; i++) {
-        int rc = add_header(request, &options->fields[i], err);
-        if (rc < 0)
-            return rc;
-    }
-    request->header_bytes = 0;
-    if (!http_field_find(options->fields, options->field_count, STR("accept")))
-        request->headers = curl_api.slist_append(request->headers, "Accept:");
-    if (!http_field_find(options->fields, options->field_count, STR("expect")))
-        request->headers = curl_api.slist_append(request->headers, "Expect:");
-    return 0;
-}
-
-static int set_url(struct http_client_request *request,
-                   const struct http_client_request_options *options, struct error *err)
-{
-    struct uri uri;
-    int rc = uri_parse_http(options->url, &uri, err);
-    if (rc < 0) {
-        error_wrap(err, "invalid URL");
-        return rc;
-    }
-    // libcurl gets only what decides the connection, so that it cannot read the URL differently.
-    bool is_ipv6 = uri.authority.host_kind == URI_HOST_IPV6;
-    request->origin = mem_printf("%.*s://%s%.*s%s:%u/", STR_ARG(uri.scheme), is_ipv6 ? "[" : "",
-                                 STR_ARG(uri.authority.host), is_ipv6 ? "]" : "",
-                                 uri_port(uri.scheme, &uri.authority));
-    request->scheme = str_of(request->origin, uri.scheme.len);
-    request->host = str_of(request->origin + uri.scheme.len + 3 + is_ipv6, uri.authority.host.len);
-    bool is_asterisk = str_is(options->method, "OPTIONS") && uri.path.len == 0 && !uri.query.data;
-    request->target = is_asterisk
-                          ? mem_strdup("*")
-                          : mem_printf("%.*s%s%.*s", STR_ARG(uri.path.len ? uri.path : STR("/")),
-                                       uri.query.data ? "?" : "",
-                                       STR_ARG(uri.query.data ? uri.query : STR_EMPTY));
-    if (curl_api.easy_setopt(request->easy, CURLOPT_URL, request->origin) != CURLE_OK)
-        return error_set(err, -EINVAL, "invalid URL");
-    return 0;
-}
-
-static int set_method(struct http_client_request *request,
-                      const struct http_client_request_options *options, struct error *err)
-{
-    if (!http_name_valid(options->method))
-        return error_set(err, -EINVAL, "invalid method \"%.*s\"", STR_ARG(options->method));
-    if (str_is(options->method, "CONNECT"))
-        return error_set(err, -EINVAL, "method CONNECT is not supported");
-    request->is_head = str_is(options->method, "HEAD");
-    if (request->is_head && options->content_length > 0)
-        return error_set(err, -EINVAL, "a HEAD request cannot have a body");
-    // Methods that anticipate content announce an empty one (RFC 9110 section 8.6).
-    static const char *const with_body[] = {"POST", "PUT", "PATCH"};
-    request->sends_body = !request->is_head && options->content_length != 0;
-    for (size_t i = 0; i < ARRAY_LEN(with_body); i++)
-        if (str_is(options->method, with_body[i]))
-            request->sends_body = true;
-    request->upload_left = request->is_head ? 0 : MAX(options->content_length, -1);
-    request->upload_ended = request->upload_left == 0;
-    _cleanup_(mem_freep) char *method = str_dup(options->method);
-    curl_api.easy_setopt(request->easy, CURLOPT_CUSTOMREQUEST, method);
-    return 0;
-}
-
-static uint64_t timeout_ns(uint64_t ms, uint64_t default_ms)
-{
-    // A year stands for "never"; it also keeps the product from overflowing.
-    const uint64_t ms_max = (uint64_t)365 * 24 * 3600 * 1000;
-    return MIN(ms ? ms : default_ms, ms_max) * HTTP_CLIENT_NS_PER_MS;
-}
-
-static struct http_client_request *request_new(struct http_client *client,
-                                               const struct http_client_request_options *options)
-{
-    struct http_client_request *request = mem_new(struct http_client_request);
     request->client = client;
-    request->events = options->events;
-    request->user = options->user;
-    request->permits = options->permits;
-    request->permits_user = options->permits_user;
-    request->connect_timeout_ns =
-        timeout_ns(options->connect_timeout_ms, CONNECT_TIMEOUT_DEFAULT_MS);
-    request->first_byte_timeout_ns =
-        timeout_ns(options->first_byte_timeout_ms, BYTES_TIMEOUT_DEFAULT_MS);
-    request->between_bytes_timeout_ns =
-        timeout_ns(options->between_bytes_timeout_ms, BYTES_TIMEOUT_DEFAULT_MS);
     request->defer.callback = on_events;
-    request->upload.cap = HTTP_CLIENT_BUFFER_BYTES;
-    request->body.cap = HTTP_CLIENT_BUFFER_BYTES;
-    request->body_left = -1;
-    request->head.arena = ARENA_INIT(0);
-    request->trailers.arena = ARENA_INIT(0);
+    request->arena = ARENA_INIT(0);
     loop_timer_init(&request->timer, client->loop, on_phase_timer);
-    request->easy = curl_api.easy_init();
-    if (!request->easy)
-        die_oom(0);
     client->request_count++;
-    loop_timer_stop(&client->idle);
-    return request;
-}
-
-int http_client_start(struct http_client *client, const struct http_client_request_options *options,
-                      struct http_client_request **out, struct error *err)
-{
-    int rc = client_prepare(client, err);
-    if (rc < 0)
-        return rc;
-    struct http_client_request *request = request_new(client, options);
-    rc = set_method(request, options, err);
-    if (rc == 0)
-        rc = set_url(request, options, err);
-    if (rc == 0)
-        rc = add_headers(request, options, err);
-    if (rc < 0) {
-        http_client_request_free(request);
-        return rc;
-    }
-    transfer_setup(request);
-    request->active_at = loop_now(client->loop);
-    loop_timer_start(&request->timer, MIN(request->connect_timeout_ns, client->connection_wait_ns));
-    curl_api.multi_add_handle(client->multi, request->easy);
-    *out = request;
-    return 0;
 }
 
 void http_client_request_free(struct http_client_request *request)
@@ -366,8 +247,7 @@ void http_client_request_free(struct http_client_request *request)
     detach(request);
     loop_defer_cancel(request->client->loop, &request->defer);
     loop_timer_done(&request->timer);
-    if (--request->client->request_count == 0)
-        loop_timer_start(&request->client->idle, request->client->idle_ns);
+    request->client->request_count--;
     if (request->in_event)
         request->freed = true;
     else
@@ -379,14 +259,14 @@ void http_client_request_free(struct http_client_request *request)
 size_t http_client_write_budget(const struct http_client_request *request)
 {
     // After the end there is room as well: the writer must learn of the end.
-    if (request->phase == PHASE_DONE)
+    if (request->phase == PHASE_DONE || request->upload_broken)
         return HTTP_CLIENT_BUFFER_BYTES;
     return byte_ring_free(&request->upload);
 }
 
 int http_client_write(struct http_client_request *request, struct str data)
 {
-    if (request->phase == PHASE_DONE || request->is_head)
+    if (request->phase == PHASE_DONE || request->is_head || request->upload_broken)
         return -EPIPE;
     if (request->upload_ended && data.len > 0)
         return request->upload_left == 0 ? -EMSGSIZE : -EPIPE;
@@ -397,8 +277,9 @@ int http_client_write(struct http_client_request *request, struct str data)
     byte_ring_add(&request->upload, data);
     if (request->upload_left >= 0)
         request->upload_left -= (int64_t)data.len;
-    if (request->send_paused && data.len > 0)
-        request_notify(request, EVENT_UNPAUSE);
+    if (request->upload_left == 0)
+        request->upload_ended = true;
+    request_notify(request, EVENT_FLOW);
     return 0;
 }
 
@@ -406,7 +287,7 @@ int http_client_write_end(struct http_client_request *request)
 {
     if (request->phase == PHASE_DONE)
         return request->failure == HTTP_FAILURE_NONE ? 0 : -EPIPE;
-    if (request->upload_ended)
+    if (request->upload_ended || request->upload_broken)
         return 0;
     request->upload_ended = true;
     if (request->upload_left > 0) {
@@ -414,8 +295,7 @@ int http_client_write_end(struct http_client_request *request)
                      "the request's body ended before its content-length");
         return -EMSGSIZE;
     }
-    if (request->send_paused)
-        request_notify(request, EVENT_UNPAUSE);
+    request_notify(request, EVENT_FLOW);
     return 0;
 }
 
@@ -427,7 +307,7 @@ static bool is_trailer_field(struct str name)
     for (size_t i = 0; i < ARRAY_LEN(never); i++)
         if (str_eq_nocase(name, never[i]))
             return false;
-    return !is_own_field(name);
+    return !http_name_is_framing(name);
 }
 
 int http_client_write_trailers(struct http_client_request *request, const struct http_field *fields,
@@ -449,9 +329,9 @@ int http_client_write_trailers(struct http_client_request *request, const struct
     for (size_t i = 0; i < count; i++) {
         if (!is_trailer_field(fields[i].name))
             continue;
-        _cleanup_(mem_freep) char *line =
-            mem_printf("%.*s: %.*s", STR_ARG(fields[i].name), STR_ARG(fields[i].value));
-        request->upload_trailers = curl_api.slist_append(request->upload_trailers, line);
+        *vec_push(&request->upload_trailers) =
+            (struct http_field){arena_str(&request->arena, fields[i].name),
+                                arena_str(&request->arena, fields[i].value)};
     }
     return 0;
 }
@@ -464,15 +344,15 @@ unsigned http_client_status(const struct http_client_request *request)
 const struct http_field *http_client_fields(const struct http_client_request *request,
                                             size_t *count)
 {
-    *count = request->head_done ? request->head.fields.len : 0;
-    return request->head.fields.items;
+    *count = request->head_done ? request->head.len : 0;
+    return request->head.items;
 }
 
 const struct http_field *http_client_trailers(const struct http_client_request *request,
                                               size_t *count)
 {
-    *count = request->trailers.fields.len;
-    return request->trailers.fields.items;
+    *count = request->trailers.len;
+    return request->trailers.items;
 }
 
 ssize_t http_client_read(struct http_client_request *request, struct str *out)
@@ -482,7 +362,7 @@ ssize_t http_client_read(struct http_client_request *request, struct str *out)
         *out = front;
         return (ssize_t)front.len;
     }
-    if (request->head_done && request->body_left == 0)
+    if (request->response_done)
         return 0;
     if (request->phase != PHASE_DONE)
         return -EAGAIN;
@@ -493,8 +373,12 @@ void http_client_consume(struct http_client_request *request, size_t len)
 {
     assert(len <= request->body.len);
     byte_ring_drop(&request->body, len);
-    if (request->recv_paused && request->body.len <= request->body.cap / 2)
-        request_notify(request, EVENT_UNPAUSE);
+    request->unacknowledged += len;
+    bool has_room = request->body.len <= request->body.cap / 2;
+    bool stalls = request->stream ? request->unacknowledged >= HTTP_CLIENT_BUFFER_BYTES / 2
+                                  : request->recv_paused;
+    if (has_room && stalls)
+        request_notify(request, EVENT_FLOW);
 }
 
 enum http_client_failure http_client_request_failure(const struct http_client_request *request)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP client over libcurl's multi interface on the loop: pooled connections, TLS, bodies in both
-// directions with back-pressure.
+// HTTP client on the loop: HTTP/1.1 and, where a server chooses it in TLS, HTTP/2; pooled
+// connections, bodies in both directions with back-pressure.
 //
 // One client per thread. A request is started, fires its events from the loop, and ends with
 // http_client_request_free(), which may be called at any time and stops all callbacks at once.
@@ -20,17 +20,16 @@ struct http_client_options {
     uint32_t host_connections_max; // 0: HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT
     uint32_t connection_wait_ms;   // 0: HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS
     uint32_t idle_ms;              // 0: HTTP_CLIENT_IDLE_DEFAULT_MS
-    const char *ca_file; // authorities besides the system's (libcurl's folder of them), or NULL
+    const char *ca_file;           // authorities besides the system's, or NULL
 };
 #define HTTP_CLIENT_CONNECTIONS_DEFAULT      256u
 #define HTTP_CLIENT_HOST_CONNECTIONS_DEFAULT 64u
 // For a connection while as many as there may be are in use.
 #define HTTP_CLIENT_CONNECTION_WAIT_DEFAULT_MS 5000u
-// A connection that was not used for this long is not used again; when there was no request for
-// this long, all are closed.
+// A connection that was not used for this long is closed.
 #define HTTP_CLIENT_IDLE_DEFAULT_MS   60000u
 #define HTTP_CLIENT_HEADER_BYTES_MAX  ((size_t)64 * 1024)
-#define HTTP_CLIENT_TRAILER_BYTES_MAX ((size_t)48 * 1024) // sent; libcurl takes no more than 64 KiB
+#define HTTP_CLIENT_TRAILER_BYTES_MAX ((size_t)48 * 1024) // sent
 #define HTTP_CLIENT_BUFFER_BYTES      ((size_t)64 * 1024) // received, not yet read
 
 struct http_client *http_client_new(struct loop *loop, const struct http_client_options *options);
@@ -56,6 +55,10 @@ enum http_client_failure {
     HTTP_FAILURE_CONNECTION_LIMIT,
     HTTP_FAILURE_REQUEST_TRAILERS_SIZE,
     HTTP_FAILURE_TLS_ALERT, // http_client_tls_alert() says which
+    HTTP_FAILURE_UNROUTABLE,
+    HTTP_FAILURE_TRANSFER_CODING, // of the response; not offered
+    HTTP_FAILURE_RESPONSE_TRAILERS_SIZE,
+    HTTP_FAILURE_CONFIGURATION, // e.g. authorities that cannot be read
     HTTP_FAILURE_INTERNAL,
 };
 
@@ -110,9 +113,9 @@ size_t http_client_write_budget(const struct http_client_request *request);
 _must_use_ int http_client_write(struct http_client_request *request, struct str data);
 _must_use_ int http_client_write_end(struct http_client_request *request);
 // Trailers of the body, copied; before http_client_write_end(). They are sent after a chunked body
-// over HTTP/1.1 and left out otherwise, as are fields that may not stand there (RFC 9110 section
-// 6.5.1). -EINVAL for a malformed field; -E2BIG over HTTP_CLIENT_TRAILER_BYTES_MAX: the request
-// fails.
+// over HTTP/1.1, after any over HTTP/2, and left out otherwise, as are fields that may not stand
+// there (RFC 9110 section 6.5.1). -EINVAL for a malformed field; -E2BIG over
+// HTTP_CLIENT_TRAILER_BYTES_MAX: the request fails.
 _must_use_ int http_client_write_trailers(struct http_client_request *request,
                                           const struct http_field *fields, size_t count);
 

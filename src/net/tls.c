@@ -41,6 +41,7 @@ struct tls {
     bool has_input;    // more may be had without the descriptor being readable
     bool is_drained;   // the kernel had no more at the last call
     bool saw_eof;      // of TCP
+    uint8_t alert;     // that the peer sent
     struct buf out;
     size_t out_sent;
     size_t burst; // bytes written without a pause
@@ -348,6 +349,20 @@ ssize_t tls_write(struct tls *tls, const struct iovec *parts, size_t count)
 
 // ---- receiving ----------------------------------------------------------------------------------
 
+// OpenSSL's reason for a fatal alert that came is its number and an offset.
+static void note_alert(struct tls *tls, unsigned long code)
+{
+    int reason = ERR_GET_REASON(code);
+    if (ERR_GET_LIB(code) == ERR_LIB_SSL && reason > SSL_AD_REASON_OFFSET &&
+        reason <= SSL_AD_REASON_OFFSET + UINT8_MAX)
+        tls->alert = (uint8_t)(reason - SSL_AD_REASON_OFFSET);
+}
+
+uint8_t tls_alert(const struct tls *tls)
+{
+    return tls->alert;
+}
+
 bool tls_has_input(const struct tls *tls)
 {
     return tls->has_input;
@@ -357,6 +372,7 @@ bool tls_has_input(const struct tls *tls)
 static int end_of_reading(struct tls *tls)
 {
     int why = SSL_get_error(tls->ssl, 0);
+    note_alert(tls, ERR_peek_error());
     ERR_clear_error();
     if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
         return 0;
@@ -465,6 +481,7 @@ static int handshake_failed(struct tls *tls, int why, enum tls_failure *failure,
     unsigned long code = ERR_peek_error();
     bool is_http = ERR_GET_LIB(code) == ERR_LIB_SSL && ERR_GET_REASON(code) == SSL_R_HTTP_REQUEST;
     *failure = kind_of(code, why);
+    note_alert(tls, code);
     long verified = SSL_get_verify_result(tls->ssl);
     if (*failure == TLS_FAILURE_CERTIFICATE && verified != X509_V_OK)
         snprintf(reason, sizeof(reason), "%s", X509_verify_cert_error_string(verified));

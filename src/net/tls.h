@@ -114,6 +114,8 @@ const char *tls_version(const struct tls *tls);     // "TLSv1.3"
 const char *tls_cipher(const struct tls *tls);      // "TLS_AES_256_GCM_SHA384"
 const char *tls_server_name(const struct tls *tls); // that the client asked for, or NULL
 bool tls_is_resumed(const struct tls *tls);
+// The number of the alert with which the peer ended the session (RFC 8446 section 6.2); 0: none.
+uint8_t tls_alert(const struct tls *tls);
 // The subject of the peer's verified certificate as RFC 4514 text. -ENOENT without one.
 _must_use_ int tls_peer_subject(const struct tls *tls, char *text, size_t size);
 

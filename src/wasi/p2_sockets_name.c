@@ -10,7 +10,7 @@
 #define NAME_BYTES_MAX  253 // RFC 1035 2.3.4, without the dot of the root
 #define LABEL_BYTES_MAX 63
 
-// libidn2 comes with libcurl and is loaded at run time: nothing but names beyond ASCII needs it.
+// libidn2 is loaded at run time: nothing but names beyond ASCII needs it.
 typedef int idn2_lookup(const uint8_t *name, uint8_t **ascii, int flags);
 #define IDN2_NFC_INPUT            1
 #define IDN2_NONTRANSITIONAL      8
