@@ -101,7 +101,7 @@ int canon_lower_bytes(struct canon_call *call, const void *data, size_t count, u
     if (unlikely(rc < 0))
         return rc;
     if (size > 0)
-        memcpy(call->memory + at, data, size);
+        memmove(call->memory + at, data, size); // it may be a view of the same memory
     *ptr = at;
     *len = (uint32_t)count;
     return 0;

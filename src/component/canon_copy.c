@@ -38,6 +38,10 @@ static int copy_string(struct copy *copy, struct place from, struct place to)
     struct text_measure measure = {0};
     struct text_target target = {0};
     int rc = text_view(copy->from, ptr, len, &text);
+    // In one memory the callee's realloc could change the text after it was measured.
+    bool is_kept = unlikely(copy->from->memory == copy->to->memory);
+    if (rc == 0 && is_kept)
+        rc = text_keep(copy->from, &text);
     if (rc == 0)
         rc = text_measure(copy->from, &text, &measure);
     if (rc == 0)
@@ -48,7 +52,8 @@ static int copy_string(struct copy *copy, struct place from, struct place to)
         return rc;
     after_realloc(copy);
     if (target.bytes > 0) {
-        text.data = copy->from->memory + ptr;
+        if (!is_kept)
+            text.data = copy->from->memory + ptr;
         text_encode(&text, target.form, copy->to->memory + at);
     }
     place_store(copy->to, to, 4, at);

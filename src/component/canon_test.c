@@ -70,6 +70,23 @@ TEST(strings_take_the_form_of_the_specification)
     CHECK(len == (2 | 0x80000000u) && memcmp(guest->memory + ptr, "\xac\x20!\0", 4) == 0);
 }
 
+static void change_text(struct guest *guest)
+{
+    memset(guest->memory + 16, 0xff, 8);
+}
+
+TEST(a_realloc_that_changes_the_text_changes_nothing)
+{
+    GUEST(guest, ENCODING_UTF16);
+    uint32_t ptr = 0, len = 0;
+    memcpy(guest->memory + 16, "original", 8);
+    guest->during = change_text;
+    CHECK_INT(canon_lower_string(call, str_of((char *)guest->memory + 16, 8), &ptr, &len), 0);
+    CHECK_INT(len, 8);
+    CHECK_INT(memcmp(guest->memory + ptr, "o\0r\0i\0g\0i\0n\0a\0l\0", 16), 0);
+    CHECK_INT(guest->memory[16], 0xff);
+}
+
 TEST(strings_that_are_ill_formed_trap)
 {
     struct str text = STR_EMPTY;

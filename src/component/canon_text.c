@@ -288,6 +288,24 @@ int canon_lift_string(struct canon_call *call, uint32_t ptr, uint32_t len, struc
     return 0;
 }
 
+int text_keep(struct canon_call *call, struct text *text)
+{
+    size_t size = (size_t)text->units * (text->form == TEXT_UTF16 ? 2 : 1);
+    uint8_t *copy = arena_try_alloc(call->arena, size + 1);
+    if (!copy)
+        return canon_trap(call, "no room for a string of %zu bytes", size);
+    if (size > 0)
+        memcpy(copy, text->data, size);
+    text->data = copy;
+    return 0;
+}
+
+static bool is_in_memory(const struct canon_call *call, const uint8_t *data)
+{
+    uintptr_t at = (uintptr_t)data, start = (uintptr_t)call->memory;
+    return call->memory && at >= start && at - start < call->memory_size;
+}
+
 int canon_lower_string(struct canon_call *call, struct str value, uint32_t *ptr, uint32_t *len)
 {
     if (unlikely(value.len > CANON_STRING_BYTES_MAX))
@@ -298,7 +316,10 @@ int canon_lower_string(struct canon_call *call, struct str value, uint32_t *ptr,
     struct text text = {(const uint8_t *)value.data, (uint32_t)value.len, TEXT_UTF8};
     struct text_measure measure = {0};
     struct text_target target = {0};
-    int rc = text_measure(call, &text, &measure);
+    // The guest's realloc could change its own memory after the text was measured.
+    int rc = is_in_memory(call, text.data) ? text_keep(call, &text) : 0;
+    if (rc == 0)
+        rc = text_measure(call, &text, &measure);
     if (rc == 0)
         rc = text_target(call, &measure, &target);
     uint32_t at = 0;

@@ -25,6 +25,9 @@ struct text_measure {
 // are checked, its characters are not yet.
 _must_use_ int text_view(struct canon_call *call, uint32_t ptr, uint32_t len, struct text *out);
 
+// Moves what is seen into the call's arena, out of reach of guest code.
+_must_use_ int text_keep(struct canon_call *call, struct text *text);
+
 // Traps when the text is not well formed.
 _must_use_ int text_measure(struct canon_call *call, const struct text *text,
                             struct text_measure *out);

@@ -13,9 +13,10 @@ struct guest {
     struct handle_table handles;
     struct arena arena;
     struct error error;
-    uint32_t next;    // free memory
-    uint32_t answer;  // what realloc says when not 0
-    bool left_during; // may_leave was set during realloc
+    uint32_t next;                       // free memory
+    uint32_t answer;                     // what realloc says when not 0
+    bool left_during;                    // may_leave was set during realloc
+    void (*during)(struct guest *guest); // runs in realloc; may be NULL
     uint8_t memory[GUEST_MEMORY_BYTES] __attribute__((aligned(16)));
 };
 
@@ -24,6 +25,8 @@ static inline int guest_realloc(struct canon_call *call, uint32_t old, uint32_t 
 {
     struct guest *guest = container_of(call, struct guest, call);
     guest->left_during |= call->may_leave;
+    if (guest->during)
+        guest->during(guest);
     uint32_t at = (guest->next + align - 1) & ~(align - 1);
     if (size > GUEST_MEMORY_BYTES || at + size > GUEST_MEMORY_BYTES)
         return canon_trap(call, "the guest is out of memory");

@@ -292,6 +292,7 @@ bool instance_reset(struct instance *instance)
     arena_reset(&instance->arena);
     instance->next_step = instance->linked->sync_steps;
     instance->refused = 0;
+    instance->cpu_rest = (struct cpu_account){0};
     instance->exit_code = 0;
     return true;
 }
