@@ -6,10 +6,12 @@
 #include <stdatomic.h>
 
 #include "base/log.h"
+#include "component/limit.h"
 #include "engine/linker.h"
 #include "net/tls.h"
 #include "wasi/config.h"
 #include "wasi/egress.h"
+#include "wasi/log_rate.h"
 #include "wasi/p2.h"
 #include "wasi/p3.h"
 #include "wasi/tls.h"
@@ -126,6 +128,15 @@ static void report_denial(void *user, const char *text)
     log_warn("%s: %s", workload->name, text);
 }
 
+static void report_dropped_lines(void *user, uint64_t dropped)
+{
+    const struct workload *workload = user;
+    char limit[LIMIT_TEXT_BYTES_MAX];
+    limit_text(LIMIT_LOG_RATE, log_rate_limit(workload->wasi.log_rate), limit);
+    log_warn("%s: %llu lines of its output are dropped: %s reached", workload->name,
+             (unsigned long long)dropped, limit);
+}
+
 static int make_egress(struct workload *workload, const struct workload_settings *settings,
                        struct error *err)
 {
@@ -204,6 +215,10 @@ int workload_new(struct engine *engine, struct program *program,
     workload->reuse = with_defaults(settings->reuse, workload->is_async);
     // Instances run side by side: their lines are not to mix.
     workload->wasi.line_output = workload->kind == WORKLOAD_HTTP;
+    if (workload->wasi.line_output)
+        workload->wasi.log_rate =
+            log_rate_new(or_default(settings->log_lines_max, LOG_RATE_LINES_DEFAULT),
+                         report_dropped_lines, workload);
     *out = workload;
     return 0;
 }
@@ -220,6 +235,7 @@ void workload_unref(struct workload *workload)
         return;
     for (size_t i = 0; i < workload->wasi.preopen_count; i++)
         close(workload->preopens[i].fd);
+    log_rate_free(workload->wasi.log_rate);
     wasi_egress_free(workload->egress);
     wasi_tls_free(workload->wasi.tls);
     linked_unref(workload->linked);

@@ -49,6 +49,7 @@ struct workload_settings {
     bool inherit_stdin;
     bool inherit_network; // sockets of the guest's own, and name lookups: all or none
     struct instance_limits limits;
+    uint32_t log_lines_max; // a second, of a server's guests; 0: LOG_RATE_LINES_DEFAULT
     struct workload_reuse reuse;
 };
 

@@ -40,6 +40,7 @@ struct run_options {
     uint64_t table_elements;
     uint64_t cpu_time_ms;
     uint64_t handles;
+    uint64_t log_lines;
     uint64_t streams;
     uint64_t tasks;
     uint64_t timeout_ms;
@@ -112,6 +113,10 @@ static const struct option options[] = {
      FIELD(handles)},
     {"max-invocations", 0, OPTION_COUNT, "N", "requests of a pooled instance in all (default 128)",
      FIELD(invocations)},
+    {"max-log-rate", 0, OPTION_COUNT, "N",
+     "lines a second that an HTTP handler prints or logs; more\n"
+     "are dropped and counted (default 10000)",
+     FIELD(log_lines)},
     {"max-memory", 0, OPTION_BYTES, "SIZE", "linear memory of one instance (default 256M)",
      FIELD(memory_bytes)},
     {"max-streams", 0, OPTION_COUNT, "N",
@@ -266,6 +271,7 @@ static int make_settings(struct settings *settings, const struct run_options *ru
         .connection_wait_ms = (uint32_t)MIN(run->egress_wait_ms, UINT32_MAX),
     };
     settings->workload.inherit_network = run->inherit_network;
+    settings->workload.log_lines_max = (uint32_t)MIN(run->log_lines, UINT32_MAX);
     settings->workload.limits = (struct instance_limits){
         .memory_bytes_max = run->memory_bytes,
         .wall_time_ms = run->timeout_ms,

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/utf8.h"
 #include "wasi/draft.h"
+#include "wasi/log_rate.h"
 #include "wasi/wasi.h"
 
 // A character may take six bytes when escaped (\u0080).
@@ -82,6 +83,9 @@ int draft_logging_logging_log(struct canon_call *call, enum draft_logging_loggin
     BUF(line, LINE_BYTES_MAX);
     wasi_log_format(&line, wasi_of(call)->config->name, is_critical ? STR("critical") : STR_EMPTY,
                     context, message);
-    log_write(levels[level], "%.*s", STR_ARG(buf_str(&line)));
+    if (log_rate_take(wasi_of(call)->config->log_rate, line.len))
+        log_write(levels[level], "%.*s", STR_ARG(buf_str(&line)));
+    else
+        log_rate_drop(wasi_of(call)->config->log_rate);
     return 0;
 }

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "testing/test.h"
+#include "wasi/log_rate.h"
 #include "wasi/stdio_stream.h"
 #include "wasi/task_fake.h"
 
@@ -147,6 +148,59 @@ TEST(stdout_keeps_lines_whole_for_servers)
     CHECK_STR(read_some(ends[0], data, sizeof(data)), "thi\n");
     close(ends[0]);
     close(ends[1]);
+}
+
+static void count_dropped(void *user, uint64_t dropped)
+{
+    *(uint64_t *)user += dropped;
+}
+
+static void limited_output_on(struct fake *fake, int fd, struct log_rate *rate,
+                              struct p2_io_streams_output_stream **stream)
+{
+    fake_init(fake, false);
+    fake->config.stdout_mode = WASI_STDIO_FD;
+    fake->config.stdout_fd = fd;
+    fake->config.line_output = true;
+    fake->config.log_rate = rate;
+    CHECK_INT(p2_cli_stdout_get_stdout(&fake->call, stream), 0);
+}
+
+TEST(lines_beyond_the_rate_are_dropped_whole_and_long_ones_cut)
+{
+    static char block[1000];
+    static const struct {
+        uint32_t rate, blocks; // one line of so many blocks, after two short ones
+        size_t bytes, dropped;
+    } cases[] = {{1, 0, 2, 2}, {3, 0, 5, 0}, {3, 1, 5 + 1000, 1}, {5, 4, 4 + 3000 + 1, 2}};
+    memset(block, 'x', sizeof(block));
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        int ends[2];
+        char data[8192];
+        uint64_t dropped = 0;
+        struct fake fake;
+        struct p2_io_streams_output_stream *out;
+        struct log_rate *rate = log_rate_new(cases[i].rate, count_dropped, &dropped);
+        make_pipe(ends);
+        struct timespec now;
+        do
+            clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+        while (now.tv_nsec > 500000000);
+        limited_output_on(&fake, ends[1], rate, &out);
+        write_and_flush(&fake, out, STR("1\n2\n"));
+        for (uint32_t k = 0; k < cases[i].blocks; k++)
+            write_and_flush(&fake, out, str_of(block, sizeof(block)));
+        write_and_flush(&fake, out, STR("\n"));
+        if (cases[i].blocks)
+            write_and_flush(&fake, out, STR("last\n"));
+        CHECK_INT(p2_io_streams_output_stream_drop(&fake.call, out), 0);
+        fake_done(&fake);
+        CHECK_INT(dropped, cases[i].dropped);
+        CHECK_INT(read_some(ends[0], data, sizeof(data)).len, cases[i].bytes);
+        log_rate_free(rate);
+        close(ends[0]);
+        close(ends[1]);
+    }
 }
 
 TEST(stdout_is_closed_by_its_reader)

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "base/buf.h"
+#include "wasi/log_rate.h"
 #include "wasi/stdio_fd.h"
 
 // ---- input --------------------------------------------------------------------------------------
@@ -134,7 +135,10 @@ struct stdio_out {
     struct out_stream *waiting;
     struct buf held;
     bool by_line;
-    int failure; // negative errno: nothing can be written any more
+    struct log_rate *rate; // of lines; NULL: no limit
+    size_t line_bytes;     // of the line that is being written
+    bool dropping;         // what is left of it
+    int failure;           // negative errno: nothing can be written any more
 };
 
 static struct stdio_out *out_of(struct p2_io_streams_output_stream *stream)
@@ -201,6 +205,43 @@ static ssize_t out_budget(struct p2_io_streams_output_stream *stream,
     return (ssize_t)(STDIO_OUT_BYTES - MIN(out->held.len, STDIO_OUT_BYTES));
 }
 
+// A piece of a line. Lines are asked for as they grow; one that is refused after it began is cut.
+static int hold_piece(struct stdio_out *out, struct str piece)
+{
+    bool begins = out->line_bytes == 0;
+    size_t before = out->line_bytes / LOG_RATE_LINE_BYTES;
+    out->line_bytes += piece.len;
+    size_t more = out->line_bytes / LOG_RATE_LINE_BYTES - before;
+    bool asks = begins || (more > 0 && !out->dropping);
+    size_t charged = begins ? piece.len : (more - 1) * LOG_RATE_LINE_BYTES;
+    if (asks)
+        out->dropping = !log_rate_take(out->rate, charged);
+    int rc = 0;
+    if (!out->dropping)
+        rc = buf_add_str(&out->held, piece);
+    else if (asks && !begins)
+        rc = buf_add_char(&out->held, '\n');
+    if (asks && out->dropping)
+        log_rate_drop(out->rate);
+    if (str_ends(piece, STR("\n")))
+        out->line_bytes = 0;
+    return rc;
+}
+
+static int hold(struct stdio_out *out, struct str data)
+{
+    int rc = 0;
+    if (!out->rate)
+        return buf_add_str(&out->held, data);
+    while (rc == 0 && data.len > 0) {
+        ssize_t end = str_find_char(data, '\n');
+        size_t len = end < 0 ? data.len : (size_t)end + 1;
+        rc = hold_piece(out, str_sub(data, 0, len));
+        data = str_from_index(data, len);
+    }
+    return rc;
+}
+
 // Several streams may have been told the same budget: the buffer takes a little more then.
 static int out_write(struct p2_io_streams_output_stream *stream, struct str data,
                      struct p2_io_error_error **failure)
@@ -218,7 +259,7 @@ static int out_write(struct p2_io_streams_output_stream *stream, struct str data
         return out_failed(out, failure);
     if (data.len == 0)
         return 0;
-    if (buf_add_str(&out->held, data) < 0)
+    if (hold(out, data) < 0)
         out_fail(out, -ENOBUFS);
     else
         out_send(out);
@@ -283,6 +324,7 @@ static struct p2_io_streams_output_stream *out_stream_new(struct wasi *wasi,
         stdio_fd_init(&out->fd, number, wasi->config, wasi->loop, out_ready);
         out->name = number == 1 ? "standard output" : "standard error";
         out->by_line = wasi->config->line_output;
+        out->rate = out->by_line ? wasi->config->log_rate : NULL;
         out->held = BUF_INIT(2 * STDIO_OUT_BYTES);
         *slot = out;
     }
@@ -325,6 +367,7 @@ void stdio_out_free(struct stdio_out *out, bool wait)
         return;
     if (out->fd.fd >= 0)
         out_finish(out, wait);
+    log_rate_settle(out->rate);
     stdio_fd_done(&out->fd);
     buf_done(&out->held);
     free(out);

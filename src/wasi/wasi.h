@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 
 struct http_client;
+struct log_rate;    // wasi/log_rate.h
 struct wasi_egress; // which hosts may be called, wasi/egress.h
 struct wasi_tls;    // whom guests trust that speak TLS themselves, wasi/tls.h
 
@@ -78,6 +79,7 @@ struct wasi_config {
     // Output leaves in whole lines, so that those of concurrent instances do not mix; an unfinished
     // line waits for its end or for wasi_done(). For servers.
     bool line_output;
+    struct log_rate *log_rate;          // of lines, where they are kept whole; NULL: no limit
     struct wasi_egress *egress;         // it counts; NULL: nothing may be called
     const struct wasi_network *network; // NULL: no sockets of the guest's own
     struct wasi_tls *tls;               // NULL: handshakes of wasi:tls fail
