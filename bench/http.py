@@ -57,6 +57,19 @@ def p3(bench):
         compare(bench, f"P3 hello, reuse {all_}/{at_once}", peers, c, with_wrk(c))
 
 
+def wasmcloud(bench):
+    """Its requests are slow by themselves, whatever the number of connections: few rounds are enough."""
+    s = bench.servers
+    if not s.wasmcloud_path:
+        print("\nwasmCloud's wash is not installed (--wasmcloud).")
+        return
+    loads.print_head(*COLUMNS)
+    for title, guest in (("P2 hello", "p2-hello.wasm"), ("P3 hello", "p3-hello.wasm")):
+        compare(bench._replace(rounds=min(bench.rounds, 2)), title,
+                [("wash", s.wash(guest)), ("wasmCloud's wash 2.7.0, dev", s.wasmcloud(guest))], 32, with_wrk(32),
+                "wasmCloud's wash 2.7.0, dev")
+
+
 def h2(bench):
     """wasmtime serves HTTP/1 only."""
     peers = [("wash", bench.servers.wash("p2-hello.wasm")), ("nginx", bench.servers.nginx(protocol="http2"))]
@@ -91,6 +104,7 @@ def adapter(bench):
 TABLES = {
     "hello": ("Hello, WASI 0.2, fresh instances", hello),
     "p3": ("Hello, WASI 0.3, instances shared", p3),
+    "wasmcloud": ("Hello, wasmCloud's wash beside", wasmcloud),
     "rate": ("Latency at half of what wasmtime can do", latency.rate),
     "neighbour": ("Beside a guest that spins or eats memory", latency.neighbour),
     "echo": ("Echo of 1 MiB", echo),
@@ -108,6 +122,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--wash", required=True)
     parser.add_argument("--wasmtime", required=True)
+    parser.add_argument("--wasmcloud", help="wasmCloud's own wash")
     parser.add_argument("--programs", help="folder of bench-floor and bench-rate (default: bench/ beside WASH's)")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=3)
@@ -117,8 +132,8 @@ def main():
     programs = args.programs or os.path.join(os.path.dirname(args.wash), "..", "..", "bench")
     floor, rate = (os.path.join(programs, name) for name in ("bench-floor", "bench-rate"))
     connections = [int(c) for c in args.connections.split(",")] if args.connections else None
-    bench = Bench(servers.Servers(args.wash, args.wasmtime, floor if os.path.exists(floor) else None), args.rounds,
-                  args.seconds, connections, rate)
+    bench = Bench(servers.Servers(args.wash, args.wasmtime, args.wasmcloud, floor if os.path.exists(floor) else None),
+                  args.rounds, args.seconds, connections, rate)
     started = time.monotonic()
     before = loads.load_average()
     try:

@@ -45,11 +45,11 @@ def memory_kb(pid, field):
 class Server:
     """A process that listens; `path` is what it is asked for, with `headers` (lines)."""
 
-    def __init__(self, argv, port, env=None, path="/", headers="", http2=False, cpu=0):
+    def __init__(self, argv, port, env=None, path="/", headers="", http2=False, cpu=0, cwd=None):
         self.port, self.argv, self.path, self.headers, self.http2 = port, argv, path, headers, http2
         self.started = time.perf_counter()
         self.proc = subprocess.Popen(["taskset", "-c", str(cpu)] + argv, stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.DEVNULL, env=env)
+                                     stderr=subprocess.DEVNULL, env=env, cwd=cwd)
         self.first_ms = self.wait()
 
     def answers(self):
@@ -107,8 +107,8 @@ class Server:
 class Servers:
     """Makes the functions that start each of them."""
 
-    def __init__(self, wash, wasmtime, floor=None):
-        self.wash_path, self.wasmtime_path, self.floor_path = wash, wasmtime, floor
+    def __init__(self, wash, wasmtime, wasmcloud=None, floor=None):
+        self.wash_path, self.wasmtime_path, self.wasmcloud_path, self.floor_path = wash, wasmtime, wasmcloud, floor
         self.work = tempfile.mkdtemp(prefix="wash-bench-")
 
     def close(self):
@@ -127,6 +127,18 @@ class Servers:
             port = free_port()
             return Server([self.wasmtime_path, "serve", "-Scli", *options, "--addr", f"127.0.0.1:{port}",
                            guest_path(guest)], port, path=path, headers=headers)
+        return make
+
+    def wasmcloud(self, guest):
+        """wasmCloud's own wash serves a component as a project whose build does nothing."""
+        def make():
+            port = free_port()
+            folder = tempfile.mkdtemp(dir=self.work)
+            os.mkdir(os.path.join(folder, ".wash"))
+            shutil.copy(guest_path(guest), os.path.join(folder, "guest.wasm"))
+            with open(os.path.join(folder, ".wash", "config.yaml"), "w") as f:
+                f.write(f'build:\n  command: "true"\n  component_path: guest.wasm\ndev:\n  address: 127.0.0.1:{port}\n')
+            return Server([self.wasmcloud_path, "-l", "error", "dev"], port, env={**os.environ, "HOME": folder}, cwd=folder)
         return make
 
     def nginx(self, location="return 200 'hello from p2\\n';", protocol="", http="", port=None, cpu=0):
