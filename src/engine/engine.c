@@ -3,6 +3,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
+#include <sys/prctl.h>
 
 #include "engine/pages.h"
 #include "engine/wasmtime_extra.h"
@@ -16,6 +18,10 @@
 #define CORE_INSTANCE_BYTES_MAX   ((size_t)4 << 20)
 #define STACK_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
+
+// Threads with spinning code that are looked after at once, and how long such code runs at least.
+#define SPINNING_MAX      64
+#define SPINNING_PAUSE_US 50
 
 static void configure_pool(wasm_config_t *config, const struct engine_options *options)
 {
@@ -72,10 +78,33 @@ static bool is_busy(struct engine *engine)
     return false;
 }
 
+// Loops of threads where guest code runs and runs, with the lock held.
+static nfds_t list_spinning(struct engine *engine, struct pollfd *out)
+{
+    nfds_t count = 0;
+    for (struct executor *executor = engine->executors; executor && count < SPINNING_MAX;
+         executor = executor->attached_next)
+        if (atomic_load_explicit(&executor->spinning, memory_order_relaxed))
+            out[count++] = (struct pollfd){.fd = loop_descriptor(executor->loop), .events = POLLIN};
+    return count;
+}
+
+// Until the epoch is to advance: where code spins that is when its thread has anything else to do,
+// so that others hardly notice it.
+static void wait_for_tick(struct pollfd *spinning, nfds_t count)
+{
+    struct timespec pause = {0,
+                             count ? SPINNING_PAUSE_US * 1000L : ENGINE_EPOCH_TICK_MS * 1000000L};
+    nanosleep(&pause, NULL);
+    if (count > 0)
+        (void)poll(spinning, count, ENGINE_EPOCH_TICK_MS);
+}
+
 static void *tick(void *arg)
 {
     struct engine *engine = arg;
-    const struct timespec pause = {0, ENGINE_EPOCH_TICK_MS * 1000000L};
+    struct pollfd spinning[SPINNING_MAX];
+    prctl(PR_SET_TIMERSLACK, 1);
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {
         if (!is_busy(engine)) {
@@ -86,8 +115,9 @@ static void *tick(void *arg)
             atomic_store(&engine->ticker_asleep, false);
         }
         // Once awake it stays so for a tick: short tasks wake it 200 times a second at the most.
+        nfds_t count = list_spinning(engine, spinning);
         pthread_mutex_unlock(&engine->ticker_lock);
-        nanosleep(&pause, NULL);
+        wait_for_tick(spinning, count);
         wasmtime_engine_increment_epoch(engine->wasm);
         pthread_mutex_lock(&engine->ticker_lock);
     }

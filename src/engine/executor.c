@@ -65,6 +65,7 @@ static void wake_later(struct executor *executor)
 
 void executor_yield(struct task *task)
 {
+    atomic_store_explicit(&task->executor->spinning, true, memory_order_relaxed);
     push(&task->executor->yielded_end, task);
     wake_later(task->executor);
 }
@@ -133,8 +134,9 @@ void executor_forget_ticks(struct instance *instance)
 static void resume_yielded(struct loop_timer *timer)
 {
     struct executor *executor = container_of(timer, struct executor, yield_timer);
-    struct task *task;
-    while ((task = pop(&executor->yielded, &executor->yielded_end)))
+    // One at a time: the loop looks for events between two that spin.
+    struct task *task = pop(&executor->yielded, &executor->yielded_end);
+    if (task)
         executor_make_ready(task);
     struct instance *instance;
     while ((instance = pop_tick(&executor->later, &executor->later_end)))
@@ -152,9 +154,13 @@ static void run_ready(struct loop_defer *defer)
         }
         struct instance *instance = pop_tick(&executor->ticks, &executor->ticks_end);
         if (!instance)
-            return;
+            break;
         instance_tick(instance);
     }
+    if (executor->yielded)
+        wake_later(executor);
+    else if (atomic_load_explicit(&executor->spinning, memory_order_relaxed))
+        atomic_store_explicit(&executor->spinning, false, memory_order_relaxed);
 }
 
 // ---- deadlines ----------------------------------------------------------------------------------

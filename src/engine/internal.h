@@ -202,6 +202,7 @@ struct executor {
     // Live tasks: written by this thread only, read by the ticker. Each executor counts for itself
     // so that threads share no line of cache.
     _Atomic uint32_t task_count;
+    _Atomic bool spinning; // a task was interrupted and has not ended; for the ticker as well
     struct loop *loop;
     struct loop_defer defer;
     struct task *ready; // woken tasks, first to run first

@@ -292,3 +292,8 @@ void loop_release(struct loop *loop)
     if (--loop->holds == 0)
         uv_unref((uv_handle_t *)&loop->wake);
 }
+
+int loop_descriptor(const struct loop *loop)
+{
+    return uv_backend_fd(&loop->uv);
+}

@@ -35,6 +35,9 @@ void loop_hold(struct loop *loop);
 void loop_release(struct loop *loop);
 
 uint64_t loop_now(struct loop *loop);
+// Readable while events wait that the loop has not seen; timers do not show. Any thread may poll
+// it.
+int loop_descriptor(const struct loop *loop);
 // Virtual clock: moves time forward and runs what falls due, in order. A timer started for "now"
 // by a timer runs in the same call, up to LOOP_TIMER_ROUNDS_MAX times.
 #define LOOP_TIMER_ROUNDS_MAX 64
