@@ -18,6 +18,9 @@ struct p3_http_types_error_code p3_http_error(const struct p2_http_types_error_c
     else if (error->tag == P2_HTTP_TYPES_ERROR_CODE_HTTP_RESPONSE_BODY_SIZE)
         out.http_response_body_size = (struct p3_option_u64){error->http_response_body_size.is_some,
                                                              error->http_response_body_size.some};
+    else if (error->tag == P2_HTTP_TYPES_ERROR_CODE_TLS_ALERT_RECEIVED)
+        out.tls_alert_received.alert_id = (struct p3_option_u8){
+            error->tls_alert_received.alert_id.is_some, error->tls_alert_received.alert_id.some};
     return out;
 }
 

@@ -41,6 +41,10 @@ static void set_error(struct host_job *job, send_result *ret,
     else if (error->tag == P2_HTTP_TYPES_ERROR_CODE_DNS_ERROR && error->dns_error.rcode.is_some)
         ret->err.dns_error.rcode =
             (struct p3_option_string){true, arena_str(&job->arena, error->dns_error.rcode.some)};
+    else if (error->tag == P2_HTTP_TYPES_ERROR_CODE_TLS_ALERT_RECEIVED &&
+             error->tls_alert_received.alert_message.is_some)
+        ret->err.tls_alert_received.alert_message = (struct p3_option_string){
+            true, arena_str(&job->arena, error->tls_alert_received.alert_message.some)};
 }
 
 static bool try_result(struct sending *sending)
