@@ -2,7 +2,8 @@
 // Instances of a real component, apart from HTTP: what it costs to make and drop one, alone, with
 // its start functions and (commands) with a run, and what many live ones take. CPU time of the
 // thread, best and median of several loops.
-// Usage: instance [--apart] COMPONENT. With --apart, adapters stay core instances of their own.
+// Usage: instance [--apart | --many] COMPONENT. With --apart, adapters stay core instances of their
+// own; with --many, only what many components of one artifact take is measured.
 #include <sys/resource.h>
 
 #include "base/log.h"
@@ -93,7 +94,7 @@ static void ended(void *arg, enum task_end end, const struct error *err)
     exit(1);
 }
 
-static void run_task(struct bench *bench, task_body body)
+static struct instance *run_task(struct bench *bench, task_body body)
 {
     ERROR(err);
     struct instance *instance = make(bench);
@@ -104,17 +105,17 @@ static void run_task(struct bench *bench, task_body body)
     }
     while (!bench->ended)
         loop_turn(bench->loop, true);
-    instance_free(instance);
+    return instance;
 }
 
 static void cycle_start(struct bench *bench)
 {
-    run_task(bench, start_body);
+    instance_free(run_task(bench, start_body));
 }
 
 static void cycle_run(struct bench *bench)
 {
-    run_task(bench, run_body);
+    instance_free(run_task(bench, run_body));
 }
 
 static void measure(struct bench *bench, const char *what, void (*once)(struct bench *bench))
@@ -147,7 +148,35 @@ static void measure_live(struct bench *bench)
         instance_free(live[i]);
 }
 
-static int open_bench(struct bench *bench, const char *path, bool apart, struct error *err)
+// As many components of one artifact: a workload each, with one instance that has run its start
+// functions.
+static void measure_many(struct bench *bench, struct program *program)
+{
+    ERROR(err);
+    static struct workload *workloads[LIVE_COUNT];
+    static struct instance *live[LIVE_COUNT];
+    struct workload *own = bench->workload;
+    struct workload_settings settings = {.name = "one of many"};
+    long before = resident_kb();
+    for (int i = 0; i < LIVE_COUNT; i++) {
+        if (workload_new(bench->engine, program, &settings, &workloads[i], &err) < 0) {
+            log_error("%s", error_text(&err));
+            exit(1);
+        }
+        bench->workload = workloads[i];
+        live[i] = run_task(bench, start_body);
+    }
+    printf("| %d workloads of one artifact, a started instance each | %.1f KB each |\n", LIVE_COUNT,
+           (double)(resident_kb() - before) / LIVE_COUNT);
+    for (int i = 0; i < LIVE_COUNT; i++) {
+        instance_free(live[i]);
+        workload_unref(workloads[i]);
+    }
+    bench->workload = own;
+}
+
+static int open_bench(struct bench *bench, const char *path, bool apart, struct program **out,
+                      struct error *err)
 {
     struct program *program = NULL;
     struct engine_options options = {.instances_max = LIVE_COUNT + 10, .modules_apart = apart};
@@ -159,7 +188,7 @@ static int open_bench(struct bench *bench, const char *path, bool apart, struct 
         rc = workload_new(bench->engine, program, &settings, &bench->workload, err);
     if (rc == 0)
         rc = loop_new(&bench->loop, err);
-    program_unref(program);
+    *out = program;
     if (rc < 0)
         return rc;
     bench->executor = executor_new(bench->engine, bench->loop);
@@ -169,30 +198,41 @@ static int open_bench(struct bench *bench, const char *path, bool apart, struct 
     return 0;
 }
 
+static void measure_one(struct bench *bench)
+{
+    measure(bench, "store + instantiate + drop", cycle);
+    measure(bench, "the same with start functions, on a fiber", cycle_start);
+    if (bench->run)
+        measure(bench, "the same with a run", cycle_run);
+    measure_live(bench);
+}
+
 int main(int argc, char **argv)
 {
     ERROR(err);
     struct bench bench = {0};
     bool apart = argc > 1 && strcmp(argv[1], "--apart") == 0;
-    if (argc != 2 + apart) {
-        fprintf(stderr, "usage: instance [--apart] COMPONENT\n");
+    bool many = argc > 1 && strcmp(argv[1], "--many") == 0;
+    if (argc != 2 + (apart || many)) {
+        fprintf(stderr, "usage: instance [--apart | --many] COMPONENT\n");
         return 2;
     }
-    const char *path = argv[1 + apart];
-    if (open_bench(&bench, path, apart, &err) < 0) {
+    const char *path = argv[argc - 1];
+    struct program *program = NULL;
+    if (open_bench(&bench, path, apart, &program, &err) < 0) {
         log_error("%s", error_text(&err));
         return 1;
     }
     printf("| instances of %s%s | |\n|---|---|\n", path, apart ? ", adapter apart" : "");
-    measure(&bench, "store + instantiate + drop", cycle);
-    measure(&bench, "the same with start functions, on a fiber", cycle_start);
-    if (bench.run)
-        measure(&bench, "the same with a run", cycle_run);
-    measure_live(&bench);
+    if (many)
+        measure_many(&bench, program);
+    else
+        measure_one(&bench);
     wasi_done(&bench.wasi);
     executor_free(bench.executor);
     loop_free(bench.loop);
     workload_unref(bench.workload);
+    program_unref(program);
     engine_free(bench.engine);
     return 0;
 }
