@@ -27,6 +27,8 @@ static const struct host_interface *const interfaces[] = {
     &p3_http_client,
     &p3_sockets_types,
     &p3_sockets_ip_name_lookup,
+    &p3_tls_types,
+    &p3_tls_client,
 };
 
 void wasi_p3_add_to_linker(struct linker *linker)

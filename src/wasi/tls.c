@@ -99,8 +99,8 @@ int draft_tls_types_client_handshake_finish(struct canon_call *call,
     struct draft_tls_types_future_client_streams *future =
         mem_new(struct draft_tls_types_future_client_streams);
     struct str name = str_of(this->server_name, this->server_name_len);
-    future->session =
-        wasi_tls_session_new(wasi_of(call), name, TAKE(this->input), TAKE(this->output));
+    future->session = wasi_tls_session_new(wasi_of(call), TAKE(this->input), TAKE(this->output));
+    wasi_tls_session_connect(future->session, name);
     *ret = future;
     return draft_tls_types_client_handshake_drop(call, this);
 }

@@ -23,15 +23,17 @@ struct tls_output {
 struct wasi_tls_session {
     uint32_t refs;
     struct wasi *wasi;
-    struct tls *tls;      // NULL: it failed before it began
+    struct tls *tls;      // NULL: it did not begin
     input_stream *source; // encrypted
     output_stream *sink;
     enum wasi_tls_phase phase;
-    char *failure;           // of the handshake, or of reading from the source
-    int send_failure;        // negative errno: nothing goes out any more
-    bool output_ended;       // by the guest
-    bool flush_asked;        // of the sink, once all has been given to it
-    bool reader_waits;       // for clear text
+    char *failure;     // of the handshake, or of reading from the source
+    int send_failure;  // negative errno: nothing goes out any more
+    bool output_ended; // by the guest
+    bool flush_asked;  // of the sink, once all has been given to it
+    bool reader_waits; // for clear text
+    void (*on_output_end)(void *data);
+    void *data;
     struct wasi_event event; // the end of the handshake
     struct tls_input *input; // NULL: not handed out, or dropped
     struct tls_output *output;
@@ -109,13 +111,23 @@ static void watch_sink(struct wasi_tls_session *session, bool on)
 
 static bool is_flushing(const struct wasi_tls_session *session)
 {
-    return !session->send_failure && (tls_unsent(session->tls) > 0 || session->flush_asked ||
-                                      wasi_output_flushing(session->sink));
+    return session->tls && !session->send_failure &&
+           (tls_unsent(session->tls) > 0 || session->flush_asked ||
+            wasi_output_flushing(session->sink));
+}
+
+static void tell_output_end(struct wasi_tls_session *session)
+{
+    bool is_last = session->output_ended || session->phase == WASI_TLS_FAILED;
+    if (is_last && session->on_output_end && !is_flushing(session))
+        TAKE(session->on_output_end)(session->data);
 }
 
 // Gives on what waits, and arranges to be told when more can be done.
 static void push_on(struct wasi_tls_session *session)
 {
+    if (!session->tls)
+        return;
     int rc = tls_flush(session->tls);
     if (rc == 0 && session->flush_asked && !session->send_failure) {
         rc = wasi_output_flush(session->sink);
@@ -127,9 +139,19 @@ static void push_on(struct wasi_tls_session *session)
     watch_sink(session, is_flushing(session));
     if (was_flushing && !session->sink_waiter.link && session->output)
         wasi_event_wake(&session->output->base.event);
+    tell_output_end(session);
 }
 
 // ---- the handshake ------------------------------------------------------------------------------
+
+static void tell_phase(struct wasi_tls_session *session)
+{
+    wasi_event_wake(&session->event);
+    if (session->input)
+        wasi_event_wake(&session->input->base.event);
+    if (session->output)
+        wasi_event_wake(&session->output->base.event);
+}
 
 static void step_handshake(struct wasi_tls_session *session)
 {
@@ -147,7 +169,7 @@ static void step_handshake(struct wasi_tls_session *session)
                                    ? mem_strdup("TLS handshake: sending: the stream is closed")
                                    : mem_strdup(error_text(&err));
     }
-    wasi_event_wake(&session->event);
+    tell_phase(session);
 }
 
 enum wasi_tls_phase wasi_tls_session_advance(struct wasi_tls_session *session)
@@ -193,10 +215,9 @@ static int start(struct wasi_tls_session *session, struct str name, struct error
     return rc;
 }
 
-struct wasi_tls_session *wasi_tls_session_new(struct wasi *wasi, struct str server_name,
-                                              input_stream *source, output_stream *sink)
+struct wasi_tls_session *wasi_tls_session_new(struct wasi *wasi, input_stream *source,
+                                              output_stream *sink)
 {
-    ERROR(err);
     struct wasi_tls_session *session = mem_new(struct wasi_tls_session);
     *session = (struct wasi_tls_session){
         .refs = 1,
@@ -206,12 +227,30 @@ struct wasi_tls_session *wasi_tls_session_new(struct wasi *wasi, struct str serv
         .defer = {.callback = on_news},
     };
     wasi->tls_count++;
-    if (start(session, server_name, &err) < 0) {
-        session->phase = WASI_TLS_FAILED;
-        session->failure = mem_strdup(error_text(&err));
-    }
-    wasi_tls_session_advance(session);
     return session;
+}
+
+static void fail_early(struct wasi_tls_session *session, const char *failure)
+{
+    session->phase = WASI_TLS_FAILED;
+    session->failure = mem_strdup(failure);
+    tell_phase(session);
+    tell_output_end(session);
+}
+
+void wasi_tls_session_connect(struct wasi_tls_session *session, struct str server_name)
+{
+    ERROR(err);
+    session->phase = WASI_TLS_HANDSHAKE;
+    if (start(session, server_name, &err) < 0)
+        fail_early(session, error_text(&err));
+    wasi_tls_session_advance(session);
+}
+
+void wasi_tls_session_abandon(struct wasi_tls_session *session, const char *failure)
+{
+    if (session->phase == WASI_TLS_IDLE)
+        fail_early(session, failure);
 }
 
 struct wasi_tls_session *wasi_tls_session_ref(struct wasi_tls_session *session)
@@ -247,7 +286,7 @@ struct wasi_event *wasi_tls_session_event(struct wasi_tls_session *session)
 
 void wasi_tls_session_end_output(struct wasi_tls_session *session)
 {
-    if (session->output_ended)
+    if (session->output_ended || session->phase != WASI_TLS_OPEN)
         return;
     session->output_ended = true;
     (void)tls_end_output(session->tls); // what the sink does not take now waits in the session
@@ -257,12 +296,31 @@ void wasi_tls_session_end_output(struct wasi_tls_session *session)
         wasi_event_wake(&session->output->base.event);
 }
 
+void wasi_tls_session_on_output_end(struct wasi_tls_session *session, void (*ended)(void *data),
+                                    void *data)
+{
+    session->on_output_end = ended;
+    session->data = data;
+}
+
 // ---- clear text in ------------------------------------------------------------------------------
+
+static int fail(const struct wasi_tls_session *session, int code, io_error **failure)
+{
+    *failure = io_error_new(
+        code, "%s",
+        session->failure ? session->failure : "TLS: the connection was cut, or broken by its peer");
+    return -EIO;
+}
 
 // Fills an empty buffer: its length, 0 at the end that the peer announced, -EAGAIN, -EIO.
 static ssize_t fill(struct tls_input *input, io_error **failure)
 {
     struct wasi_tls_session *session = input->session;
+    if (session->phase == WASI_TLS_FAILED)
+        return fail(session, -ECONNABORTED, failure);
+    if (session->phase != WASI_TLS_OPEN)
+        return -EAGAIN;
     if (!input->data)
         input->data = mem_alloc(WASI_STREAM_READ_BYTES);
     ssize_t got = tls_read(session->tls, input->data, WASI_STREAM_READ_BYTES);
@@ -272,10 +330,7 @@ static ssize_t fill(struct tls_input *input, io_error **failure)
     if (got >= 0 || got == -EAGAIN)
         return got;
     // RFC 8446 section 6.1: without close_notify nobody knows whether that was all.
-    *failure = io_error_new(
-        (int)got, "%s",
-        session->failure ? session->failure : "TLS: the connection was cut, or broken by its peer");
-    return -EIO;
+    return fail(session, (int)got, failure);
 }
 
 static ssize_t input_peek(input_stream *stream, size_t max, struct str *out, io_error **failure)
@@ -326,6 +381,8 @@ static void input_drop(input_stream *stream)
 
 static int output_check(const struct wasi_tls_session *session, io_error **failure)
 {
+    if (session->phase == WASI_TLS_FAILED)
+        return fail(session, -ECONNABORTED, failure);
     if (session->output_ended || session->send_failure == -EPIPE)
         return -EPIPE;
     if (!session->send_failure)
@@ -343,7 +400,8 @@ static ssize_t output_budget(output_stream *stream, io_error **failure)
     int rc = output_check(session, failure);
     if (rc < 0)
         return rc;
-    return tls_unsent(session->tls) > 0 ? 0 : (ssize_t)WASI_TLS_WRITE_BYTES;
+    bool is_full = session->phase != WASI_TLS_OPEN || tls_unsent(session->tls) > 0;
+    return is_full ? 0 : (ssize_t)WASI_TLS_WRITE_BYTES;
 }
 
 static int output_write(output_stream *stream, struct str data, io_error **failure)
@@ -374,7 +432,8 @@ static bool output_flushing(output_stream *stream)
 {
     struct wasi_tls_session *session = container_of(stream, struct tls_output, base)->session;
     push_on(session);
-    return is_flushing(session);
+    return session->phase == WASI_TLS_IDLE || session->phase == WASI_TLS_HANDSHAKE ||
+           is_flushing(session);
 }
 
 static void output_drop(output_stream *stream)
