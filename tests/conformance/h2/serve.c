@@ -2,11 +2,13 @@
 // A server for conformance and load programs: prints its address, echoes POST and PUT, answers
 // everything else with a few bytes. /bytes/N answers with N bytes. gRPC calls get their messages
 // back, those of /svc/no a refusal in the head alone. Ends with SIGTERM, drained.
+// Usage: h2-serve [ADDRESS [CERTIFICATE KEY]], PEM files: over TLS.
 #include <errno.h>
 #include <signal.h>
 
 #include "base/buf.h"
 #include "http/server.h"
+#include "net/tls.h"
 
 struct served {
     struct http_exchange *exchange;
@@ -144,13 +146,23 @@ static void on_signal(struct loop_signal *signal, int signum)
     http_server_drain(server, 2000, drained, NULL);
 }
 
+static int use_tls(struct http_server_options *options, const char *certificate, const char *key,
+                   struct error *err)
+{
+    const struct tls_certificate files = {certificate, key};
+    const struct tls_server_options tls = {
+        .certificates = &files, .certificate_count = 1, .alpn = HTTP_SERVER_ALPN};
+    return tls_server_context_new(&tls, &options->tls, err);
+}
+
 int main(int argc, char **argv)
 {
     ERROR(err);
     struct loop_signal term;
     struct http_server_options options = {.address = argc > 1 ? argv[1] : "127.0.0.1:0",
                                           .on_request = on_request};
-    if (loop_new(&loop, &err) < 0 || http_server_new(loop, &options, &server, &err) < 0 ||
+    if ((argc > 3 && use_tls(&options, argv[2], argv[3], &err) < 0) || loop_new(&loop, &err) < 0 ||
+        http_server_new(loop, &options, &server, &err) < 0 ||
         loop_signal_init(&term, loop, SIGTERM, on_signal) < 0) {
         fprintf(stderr, "%s\n", error_text(&err));
         return 1;
@@ -159,6 +171,7 @@ int main(int argc, char **argv)
     fflush(stdout);
     loop_run(loop);
     http_server_free(server);
+    tls_context_unref(options.tls);
     loop_signal_done(&term);
     loop_free(loop);
     return 0;
