@@ -49,6 +49,7 @@ bool sock_address_equal(const struct net_address *a, const struct net_address *b
 _must_use_ int sock_check_local(const struct net_address *address, int family);
 _must_use_ int sock_check_remote(const struct net_address *address, int family);
 // The same, groups and broadcast allowed.
+_must_use_ int sock_check_datagram_local(const struct net_address *address, int family);
 _must_use_ int sock_check_datagram_remote(const struct net_address *address, int family);
 
 // Whether the workload's settings allow it: 0 or -EACCES. `use` is one of WASI_NETWORK_; `address`

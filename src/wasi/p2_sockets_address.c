@@ -116,6 +116,11 @@ static int check_family(const struct net_address *address, int family)
     return address->storage.ss_family != family || is_mapped ? -EINVAL : 0;
 }
 
+int sock_check_datagram_local(const struct net_address *address, int family)
+{
+    return check_family(address, family);
+}
+
 int sock_check_local(const struct net_address *address, int family)
 {
     return is_unicast(address) ? check_family(address, family) : -EINVAL;

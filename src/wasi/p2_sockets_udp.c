@@ -39,7 +39,7 @@ int udp_start_bind(udp_socket *udp, const struct net_address *address)
 {
     if (udp->state != UDP_UNBOUND)
         return udp->state == UDP_BIND_STARTED ? -EALREADY : -ENOTCONN;
-    int rc = sock_check_local(address, udp->sock.family);
+    int rc = sock_check_datagram_local(address, udp->sock.family);
     if (rc == 0)
         rc = sock_check_use(udp->sock.wasi, WASI_NETWORK_UDP_BIND, address, STR_EMPTY);
     if (rc == 0)
