@@ -187,7 +187,7 @@ static void make_dirs(struct dev *dev)
 static void make_config(struct dev *dev)
 {
     const struct config *config = dev->project.config;
-    struct value_set set = {.arena = &dev->arena};
+    _cleanup_(value_set_done) struct value_set set = {.arena = &dev->arena};
     for (size_t i = 0; config->dev && i < config->dev->host_interfaces.len; i++) {
         const struct config_interface *entry = &config->dev->host_interfaces.items[i];
         if (str_is(entry->namespace_, "wasi") && str_is(entry->package, "config"))
@@ -202,7 +202,7 @@ static void make_config(struct dev *dev)
 static int make_environment(struct dev *dev, struct error *err)
 {
     const struct config *config = dev->project.config;
-    struct value_set set = {.arena = &dev->arena};
+    _cleanup_(value_set_done) struct value_set set = {.arena = &dev->arena};
     if (!config->workload)
         return 0;
     int rc = value_set_add_environment(&set, config, dev->project.dir, "workload",

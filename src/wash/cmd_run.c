@@ -7,8 +7,8 @@
 #include "base/file.h"
 #include "host/http_host.h"
 #include "wash/command.h"
-#include "wash/config_source.h"
 #include "wash/feature_option.h"
+#include "wash/value_set.h"
 
 struct run_options {
     const char *addr;
@@ -195,7 +195,7 @@ static int add_env(struct settings *settings, const struct text_list *list, stru
 
 static int add_config(struct settings *settings, const struct run_options *run, struct error *err)
 {
-    struct value_set set = {.arena = &settings->arena};
+    _cleanup_(value_set_done) struct value_set set = {.arena = &settings->arena};
     for (size_t i = 0; i < run->config_files.len; i++) {
         int rc = value_set_read_file(&set, run->config_files.items[i], err);
         if (rc < 0)

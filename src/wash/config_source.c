@@ -11,75 +11,8 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "base/utf8.h"
 
 extern char **environ;
-
-void value_set_put(struct value_set *set, struct str name, struct str value)
-{
-    for (size_t i = 0; i < set->len; i++) {
-        if (str_eq(set->items[i].name, name)) {
-            set->items[i].value = value;
-            return;
-        }
-    }
-    if (set->len == set->cap) {
-        size_t cap = set->cap ? 2 * set->cap : 16;
-        struct wasi_env *items = arena_new_array(set->arena, struct wasi_env, cap);
-        if (set->len)
-            memcpy(items, set->items, set->len * sizeof(*items));
-        set->items = items;
-        set->cap = cap;
-    }
-    set->items[set->len++] = (struct wasi_env){name, value};
-}
-
-void value_set_put_map(struct value_set *set, const struct string_map *map)
-{
-    for (size_t i = 0; i < map->len; i++)
-        value_set_put(set, map->items[i].key, map->items[i].value);
-}
-
-// ---- files of lines -----------------------------------------------------------------------------
-
-static int read_lines(struct value_set *set, struct str text, const char *path, struct error *err)
-{
-    if (!utf8_valid(text))
-        return error_set(err, -EILSEQ, "%s is not UTF-8", path);
-    for (unsigned number = 1; text.len > 0; number++) {
-        struct str line, name, value;
-        str_cut(text, '\n', &line, &text);
-        line = str_trim(line);
-        if (line.len == 0 || line.data[0] == '#')
-            continue;
-        if (!str_cut(line, '=', &name, &value))
-            return error_set(err, -EINVAL, "line %u is not KEY=VALUE in %s", number, path);
-        name = str_trim(name);
-        if (name.len == 0)
-            return error_set(err, -EINVAL, "line %u has empty key in %s", number, path);
-        value_set_put(set, arena_str(set->arena, name), arena_str(set->arena, str_trim(value)));
-    }
-    return 0;
-}
-
-static int read_fd(struct value_set *set, int fd, const char *path, struct error *err)
-{
-    BUF(content, CONFIG_SOURCE_FILE_BYTES_MAX);
-    int rc = file_read_fd(fd, path, &content, err);
-    if (rc == 0)
-        rc = read_lines(set, buf_str(&content), path, err);
-    if (content.data)
-        mem_wipe(content.data, content.len);
-    return rc;
-}
-
-int value_set_read_file(struct value_set *set, const char *path, struct error *err)
-{
-    _cleanup_(fd_closep) int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return error_set_errno(err, -errno, "open %s", path);
-    return read_fd(set, fd, path, err);
-}
 
 // ---- sources ------------------------------------------------------------------------------------
 
@@ -185,7 +118,7 @@ static int add_file(struct value_set *set, const struct source *source, struct e
         rc = check_secret(source, fd, path, err);
     if (rc < 0)
         return rc;
-    rc = read_fd(set, fd, path, err);
+    rc = value_set_read_fd(set, fd, path, err);
     if (rc < 0)
         error_wrap(err, "failed to parse `file:` for %s source '%.*s'", source->kind,
                    STR_ARG(source->name));
@@ -206,7 +139,7 @@ static int add_dir_entry(struct value_set *set, const char *dir, const char *nam
         return 0;
     if (!is_below(real, dir))
         return error_set(err, -EPERM, "%s leads outside of its folder: %s", path, real);
-    BUF(content, CONFIG_SOURCE_FILE_BYTES_MAX);
+    BUF(content, VALUE_FILE_BYTES_MAX);
     int rc = file_read(real, &content, err);
     if (rc == 0)
         value_set_put(set, arena_str(set->arena, str_from(name)),

@@ -134,6 +134,18 @@ def sockets_keep_their_rules(command):
         contains(errors.lower().replace("-", ""), "accessdenied")
 
 
+def ends_in_the_middle(command):
+    """Of the handshake with a server that says nothing, and of an answer that never comes."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        code, out, errors = run("run", "--inherit-network", "--timeout", "300ms", guest(command), "--", "127.0.0.1",
+                                str(silent.getsockname()[1]), "localhost", timeout=60)
+        equal((code, out), (134, b""))
+        contains(errors, "time")
+    with Peer(lambda stream: stream.recv(1) and read_all(stream)) as peer:
+        code, out, errors = talk(command, peer, options=("--inherit-network", "--timeout", "300ms"))
+        equal(out, b"")
+
+
 def each(check):
     """A test for the guest of each version of WASI."""
     tests = []
@@ -166,4 +178,4 @@ def test_openssl_serves():
 
 make_certificates()
 main([test for check in (both_versions_of_the_protocol, much_text, names, authorities, an_answer_that_is_cut,
-                         sockets_keep_their_rules) for test in each(check)] + [test_openssl_serves])
+                         sockets_keep_their_rules, ends_in_the_middle) for test in each(check)] + [test_openssl_serves])
