@@ -29,5 +29,6 @@ def table(bench):
                     make, lambda server, seconds: loads.wrk(server, c, seconds), bench.seconds))
                 base = rows["wasmtime"]
                 for name, (cpu, rate, p99) in rows.items():
+                    bench.results[f"{title}/{c}/{name}"] = cpu, rate, p99
                     loads.print_row(title, c, name, f"{cpu:.1f}", f"{cpu / base[0]:.2f}", f"{rate:,.0f}",
                                     f"{rate / base[1]:.2f}", f"{p99:,.0f}")

@@ -14,12 +14,14 @@ import time
 from collections import namedtuple
 
 import egress
+import goals
 import latency
 import loads
 import memory
 import servers
 
-Bench = namedtuple("Bench", "servers rounds seconds connections rate_program")
+# Tables note their results by name, for the goals.
+Bench = namedtuple("Bench", "servers rounds seconds connections rate_program results")
 REUSE = 128, 16  # requests of an instance in all, and at once
 COLUMNS = ("case", "connections", "server", "CPU µs/request", "ratio", "requests/s", "ratio", "p99 µs")
 
@@ -27,6 +29,7 @@ COLUMNS = ("case", "connections", "server", "CPU µs/request", "ratio", "request
 def compare(bench, title, peers, connections, load, base="wasmtime"):
     rows = loads.in_turns(peers, bench.rounds, lambda make: loads.measure(make, load, bench.seconds))
     for name, (cpu, rate, p99) in rows.items():
+        bench.results[f"{title}/{connections}/{name}"] = cpu, rate, p99
         loads.print_row(title, connections, name, f"{cpu:.1f}", f"{cpu / rows[base][0]:.2f}", f"{rate:,.0f}",
                         f"{rate / rows[base][1]:.2f}", f"{p99:,.0f}")
 
@@ -42,7 +45,7 @@ def hello(bench):
     if s.floor_path:
         peers.append(("bare epoll", s.floor))
     loads.print_head(*COLUMNS)
-    for c in bench.connections or (1, 32, 128):
+    for c in bench.connections or (32, 128):
         compare(bench, "P2 hello", peers, c, with_wrk(c))
 
 
@@ -58,14 +61,14 @@ def p3(bench):
 
 
 def wasmcloud(bench):
-    """Its requests are slow by themselves, whatever the number of connections: few rounds are enough."""
+    """Its requests are slow by themselves, whatever the number of connections: one round is enough."""
     s = bench.servers
     if not s.wasmcloud_path:
         print("\nwasmCloud's wash is not installed (--wasmcloud).")
         return
     loads.print_head(*COLUMNS)
     for title, guest in (("P2 hello", "p2-hello.wasm"), ("P3 hello", "p3-hello.wasm")):
-        compare(bench._replace(rounds=min(bench.rounds, 2)), title,
+        compare(bench._replace(rounds=1), title,
                 [("wash", s.wash(guest)), ("wasmCloud's wash 2.7.0, dev", s.wasmcloud(guest))], 32, with_wrk(32),
                 "wasmCloud's wash 2.7.0, dev")
 
@@ -133,7 +136,7 @@ def main():
     floor, rate = (os.path.join(programs, name) for name in ("bench-floor", "bench-rate"))
     connections = [int(c) for c in args.connections.split(",")] if args.connections else None
     bench = Bench(servers.Servers(args.wash, args.wasmtime, args.wasmcloud, floor if os.path.exists(floor) else None),
-                  args.rounds, args.seconds, connections, rate)
+                  args.rounds, args.seconds, connections, rate, {})
     started = time.monotonic()
     before = loads.load_average()
     try:
@@ -141,6 +144,8 @@ def main():
             if word in args.words or "all" in args.words:
                 print(f"\n## {title}", flush=True)
                 table(bench)
+        print("\n## Goals")
+        goals.print_table(bench.results)
     finally:
         bench.servers.close()
     print(f"\nLoad average {before:.1f} before, {loads.load_average():.1f} after; {time.monotonic() - started:.0f} s.")

@@ -7,6 +7,7 @@ import loads
 
 ROUNDS = 5  # of p99, which scatters more than medians do
 HOG_MEMORY = 64 << 20
+NEIGHBOURS = {"none": "none", "spins": "spins", "eats": "takes 64 MiB and frees it, over and over"}
 
 
 def saturation(bench, make):
@@ -27,6 +28,7 @@ def rate(bench):
     loads.print_head("requests/s, constant", "server", "p50 µs", "ratio", "p99 µs", "ratio", "max µs")
     base = rows["wasmtime"]
     for name, (p50, p99, most, _) in rows.items():
+        bench.results[f"rate/{name}"] = p50, p99
         loads.print_row(f"{half:,}", name, f"{p50:,.0f}", f"{p50 / base[0]:.2f}", f"{p99:,.0f}", f"{p99 / base[1]:.2f}",
                         f"{most:,.0f}")
 
@@ -76,7 +78,8 @@ def neighbour(bench):
                 loads.constant_rate(bench.rate_program, server, per_second, 1)
                 return loads.constant_rate(bench.rate_program, server, per_second, bench.seconds)
 
-        cases = [("none", ""), ("spins", "/spin"), ("takes 64 MiB, frees it, over and over", "/hog")]
+        cases = [("none", ""), ("spins", "/spin"), ("eats", "/hog")]
         rows = loads.in_turns(cases, bench.rounds, once)
         for case, (p50, p99, _, lost) in rows.items():
-            loads.print_row(name, case, f"{p50:,.0f}", f"{p99:,.0f}", f"{p99 / rows['none'][1]:.2f}", f"{lost:.0%}")
+            bench.results[f"neighbour/{name}/{case}"] = p50, p99
+            loads.print_row(name, NEIGHBOURS[case], f"{p50:,.0f}", f"{p99:,.0f}", f"{p99 / rows['none'][1]:.2f}", f"{lost:.0%}")

@@ -50,6 +50,7 @@ def stream(bench):
         rows = loads.in_turns(peers, bench.rounds, lambda make: once(make, path, body))
         base = rows["wasmtime"]
         for name, (speed, cpu, before, peak) in rows.items():
+            bench.results[f"stream/{title}/{name}"] = speed, cpu, before, peak
             loads.print_row(title, name, f"{speed:,.0f}", f"{speed / base[0]:.2f}", f"{cpu:.0f}", f"{cpu / base[1]:.2f}",
                             f"{before:.1f}", f"{peak:.1f}")
 
@@ -102,7 +103,9 @@ def resident(bench):
                     read_answer(c)
                     c.close()
                 time.sleep(0.5)
-                loads.print_row(guest, name, f"{(server.rss_kb() - before) / WARM_INSTANCES:.1f}")
+                each = (server.rss_kb() - before) / WARM_INSTANCES
+                bench.results[f"resident/{guest}/{name}"] = (each,)
+                loads.print_row(guest, name, f"{each:.1f}")
 
 
 def idle(bench):
@@ -118,7 +121,9 @@ def idle(bench):
                     open_.append(connect(server.port))
                     open_[-1].sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
                     read_answer(open_[-1])
-                loads.print_row(name, f"{(server.rss_kb() - before) / IDLE_CONNECTIONS:.2f}")
+                each = (server.rss_kb() - before) / IDLE_CONNECTIONS
+                bench.results[f"idle/{name}"] = (each,)
+                loads.print_row(name, f"{each:.2f}")
             except TimeoutError:
                 loads.print_row(name, f"no answer to connection {len(open_):,}")
             for c in open_:
@@ -141,4 +146,5 @@ def start(bench):
         for _, make in peers:
             once(make)  # fills the cache
         for name, (first, memory) in loads.in_turns(peers, 5, once).items():
+            bench.results[f"start/{guest}/{name}"] = first, memory
             loads.print_row(guest, name, f"{first:.1f}", f"{memory:,.0f}")
