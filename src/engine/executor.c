@@ -63,9 +63,22 @@ static void wake_later(struct executor *executor)
         loop_timer_start(&executor->yield_timer, 0);
 }
 
+// A short task that a tick happened to hit does not spin: on a busy thread the faster ticks would
+// hit others, which would keep them fast.
+static bool has_spun(struct task *task)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+    if (task->interrupted_ns == 0)
+        task->interrupted_ns = now_ns;
+    return now_ns - task->interrupted_ns >= (uint64_t)ENGINE_EPOCH_TICK_MS * 1000000;
+}
+
 void executor_yield(struct task *task)
 {
-    atomic_store_explicit(&task->executor->spinning, true, memory_order_relaxed);
+    if (has_spun(task))
+        atomic_store_explicit(&task->executor->spinning, true, memory_order_relaxed);
     push(&task->executor->yielded_end, task);
     wake_later(task->executor);
 }

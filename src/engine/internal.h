@@ -190,8 +190,9 @@ struct task {
     struct async_thread *current; // that ran when the fiber was left
     struct async_thread base;
     struct task *ready_next;
-    struct task *wait_next; // in a list of the instance
-    bool is_idle;           // a fiber for threads, without one
+    uint64_t interrupted_ns; // when a tick hit it first; 0: never
+    struct task *wait_next;  // in a list of the instance
+    bool is_idle;            // a fiber for threads, without one
     struct deadline deadline;
     struct cpu_account cpu;
 };
