@@ -209,6 +209,9 @@ static int start(struct wasi_tls_session *session, struct str name, struct error
     int rc = wasi_tls_context(wasi->config->tls, &context, err);
     if (rc < 0)
         return rc;
+    // The dot of a name's root is no part of it in certificates and greetings (RFC 6066 section 3).
+    if (name.len > 1 && name.data[name.len - 1] == '.')
+        name.len--;
     _cleanup_(mem_freep) char *host = str_dup(name);
     rc = tls_client_new_over(context, &transport, session, host, &session->tls, err);
     tls_context_unref(context);

@@ -97,7 +97,7 @@ def much_text(command):
 
 def names(command):
     with Peer(upper) as peer:
-        for name in ("localhost", "a.b.example", "127.0.0.1"):
+        for name in ("localhost.", "a.b.example", "127.0.0.1"):
             equal(talk(command, peer, name), (0, b"HELLO", ""))
         equal(peer.names, ["localhost", "a.b.example", None])  # an address is none: RFC 6066 section 3
         for name in ("a.a.b.example", "b.example", "127.0.0.2"):
