@@ -391,6 +391,8 @@ int stream_consumed(struct stream *stream, uint32_t count)
     if (writer->owner != SIDE_HOST) {
         assert(stream->pending == writer && count <= remaining(writer));
         advance(writer, count);
+        if (stream->is_future) // it is written, whoever leaves before the writer is told
+            stream->pending = NULL;
         complete(writer, COPY_COMPLETED);
         return 0;
     }
