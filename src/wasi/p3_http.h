@@ -59,10 +59,19 @@ _must_use_ int p3_response_take(struct canon_call *call, struct p3_http_types_re
 // The stream and the trailers of a received body; takes `body`.
 void p3_body_receive(struct canon_call *call, struct p2_http_types_incoming_body *body,
                      struct stream **bytes, struct stream **trailers);
-// Sends the contents as `body` and then calls `done` (may be NULL), once, possibly before this
-// returns. Takes both; `body` NULL: there is none. 0, or a trap of the guest's.
+// Sends the contents, which have bytes, as `body` and then calls `done` (may be NULL), once,
+// possibly before this returns. Takes both. 0, or a trap of the guest's.
 _must_use_ int p3_body_send(struct canon_call *call, struct p2_http_types_outgoing_body *body,
                             struct p3_contents contents, void (*done)(void *data), void *data);
+// Without bytes the trailers say whether there is a body: `then` runs once they are known, possibly
+// before this returns, with the trailers (owned; NULL: none) or with what the guest gave instead of
+// them. Takes contents.trailers only. 0, or a trap of the guest's, after `then` has run.
+typedef void (*p3_trailers_then)(void *data, struct p2_http_types_fields *trailers,
+                                 const struct p3_http_types_error_code *error);
+_must_use_ int p3_body_trailers(struct p3_contents *contents, p3_trailers_then then, void *data);
+// Makes them the whole body of a message. NULL: there is none.
+void p3_body_of_trailers(struct wasi *wasi, struct outgoing *out,
+                         struct p2_http_types_fields *trailers);
 // Contents that are not sent: the guest learns that nothing went wrong.
 void p3_contents_drop(struct p3_contents *contents);
 // Passes the reader's verdict on.

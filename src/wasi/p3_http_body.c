@@ -167,7 +167,7 @@ typedef struct p3_result_void_http_types_error_code sent_result;
 
 struct shipment {
     struct wasi *wasi;
-    struct p2_http_types_outgoing_body *body; // NULL: none
+    struct p2_http_types_outgoing_body *body;
     struct stream *trailers;
     struct p3_future *sent; // NULL: nobody asks
     void (*done)(void *data);
@@ -188,9 +188,16 @@ static void abandon(struct shipment *shipment, struct p3_http_types_error_code c
 {
     struct canon_call call = {.host = shipment->wasi, .teardown = true};
     sent_result result = {.is_err = true, .err = code};
-    if (shipment->body)
-        (void)p2_http_types_outgoing_body_drop(&call, shipment->body);
+    (void)p2_http_types_outgoing_body_drop(&call, shipment->body);
     shipment_end(shipment, &result);
+}
+
+static struct p3_http_types_error_code no_trailers_error(const trailers_result *given)
+{
+    struct p3_http_types_error_code code = {.tag = P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR};
+    if (given && given->err.tag != P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR)
+        code.tag = given->err.tag;
+    return code;
 }
 
 static void trailers_taken(void *data, void *value)
@@ -198,10 +205,7 @@ static void trailers_taken(void *data, void *value)
     struct shipment *shipment = data;
     trailers_result *trailers = value;
     if (!trailers || trailers->is_err) {
-        struct p3_http_types_error_code code = {.tag = P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR};
-        if (trailers && trailers->err.tag != P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR)
-            code.tag = trailers->err.tag;
-        abandon(shipment, code);
+        abandon(shipment, no_trailers_error(trailers));
         return;
     }
     struct canon_call call = {.host = shipment->wasi};
@@ -209,10 +213,7 @@ static void trailers_taken(void *data, void *value)
     struct p2_result_void_http_types_error_code finished = {0};
     if (fields.is_some)
         fields.some = &trailers->ok.some->fields;
-    if (shipment->body)
-        (void)p2_http_types_outgoing_body_finish(&call, shipment->body, fields, &finished);
-    else if (fields.is_some)
-        fields_free(fields.some);
+    (void)p2_http_types_outgoing_body_finish(&call, shipment->body, fields, &finished);
     sent_result result = {.is_err = finished.is_err};
     if (finished.is_err)
         result.err = p3_http_error(&finished.err);
@@ -245,13 +246,53 @@ int p3_body_send(struct canon_call *call, struct p2_http_types_outgoing_body *bo
     struct shipment *shipment = mem_new(struct shipment);
     *shipment =
         (struct shipment){wasi_of(call), body, contents.trailers, contents.sent, done, data};
-    if (!contents.bytes)
-        return take_trailers(shipment);
     struct p2_result_io_streams_output_stream_void sink = {0};
     (void)p2_http_types_outgoing_body_write(call, body, &sink);
     body->own.children = 0; // the transfer drops it
     sink.ok->parent = NULL;
     return p3_write_to(call, contents.bytes, sink.ok, bytes_sent, shipment);
+}
+
+// ---- trailers without a body --------------------------------------------------------------------
+
+struct trailers_wait {
+    p3_trailers_then then;
+    void *data;
+};
+
+static void trailers_known(void *data, void *value)
+{
+    struct trailers_wait wait = *(struct trailers_wait *)data;
+    const trailers_result *trailers = value;
+    free(data);
+    if (!trailers || trailers->is_err) {
+        struct p3_http_types_error_code code = no_trailers_error(trailers);
+        wait.then(wait.data, NULL, &code);
+        return;
+    }
+    wait.then(wait.data, trailers->ok.is_some ? &trailers->ok.some->fields : NULL, NULL);
+}
+
+int p3_body_trailers(struct p3_contents *contents, p3_trailers_then then, void *data)
+{
+    struct trailers_wait *wait = mem_new(struct trailers_wait);
+    *wait = (struct trailers_wait){then, data};
+    return p3_future_take(TAKE(contents->trailers),
+                          &p3_codec_result_option_http_types_fields_http_types_error_code,
+                          trailers_known, wait);
+}
+
+void p3_body_of_trailers(struct wasi *wasi, struct outgoing *out,
+                         struct p2_http_types_fields *trailers)
+{
+    struct canon_call call = {.host = wasi};
+    struct p2_result_http_types_outgoing_body_void body = {0};
+    struct p2_option_http_types_fields fields = {true, trailers};
+    struct p2_result_void_http_types_error_code finished = {0};
+    if (!trailers)
+        return;
+    outgoing_take_body(out, &body);
+    (void)p2_http_types_outgoing_body_finish(&call, body.ok, fields, &finished);
 }
 
 void p3_contents_drop(struct p3_contents *contents)

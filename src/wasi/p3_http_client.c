@@ -80,14 +80,14 @@ static void send_cancelled(struct host_job *job)
     host_job_cancelled(job);
 }
 
-static void wait_for_response(struct canon_call *call, struct host_job *job, send_result *ret,
+static void wait_for_response(struct wasi *wasi, struct host_job *job, send_result *ret,
                               struct p2_http_types_future_incoming_response *fetch)
 {
+    struct canon_call call = {.host = wasi};
     struct sending *sending = mem_new(struct sending);
-    *sending =
-        (struct sending){.job = job, .result = ret, .fetch = fetch, .loop = wasi_of(call)->loop};
+    *sending = (struct sending){.job = job, .result = ret, .fetch = fetch, .loop = wasi->loop};
     sending->defer.callback = fetch_ready;
-    (void)p2_http_types_future_incoming_response_subscribe(call, fetch, &sending->pollable);
+    (void)p2_http_types_future_incoming_response_subscribe(&call, fetch, &sending->pollable);
     wasi_event_add_defer(sending->pollable->event, &sending->waiter, sending->loop,
                          &sending->defer);
     if (sending->pollable->ops->ready(sending->pollable->source))
@@ -97,32 +97,141 @@ static void wait_for_response(struct canon_call *call, struct host_job *job, sen
     job->dropped = send_dropped;
 }
 
+// ---- requests without contents ------------------------------------------------------------------
+
+// Waits for the trailers.
+struct bodiless {
+    struct wasi *wasi;
+    struct host_job *job; // NULL: it was given up
+    send_result *result;
+    struct p2_http_types_outgoing_request *head;
+    struct p2_option_http_types_request_options options;
+    struct p3_future *sent;
+    bool is_starting; // the handler has not returned yet
+    bool is_known;    // the trailers are
+    bool has_result;  // it failed
+};
+
+static void bodiless_dropped(struct host_job *job)
+{
+    struct bodiless *bodiless = job->data;
+    bodiless->job = NULL;
+}
+
+static void bodiless_cancelled(struct host_job *job)
+{
+    bodiless_dropped(job);
+    host_job_cancelled(job);
+}
+
+static void bodiless_free(struct bodiless *bodiless)
+{
+    if (bodiless->head)
+        message_unref(&bodiless->head->out.message);
+    if (bodiless->options.is_some)
+        free(bodiless->options.some);
+    free(bodiless);
+}
+
+static void bodiless_send(struct bodiless *bodiless, struct p2_http_types_fields *trailers)
+{
+    struct canon_call call = {.host = bodiless->wasi};
+    struct p2_option_http_types_request_options options = bodiless->options;
+    struct p2_result_http_types_future_incoming_response_http_types_error_code fetch = {0};
+    p3_body_of_trailers(bodiless->wasi, &bodiless->head->out, trailers);
+    bodiless->options.is_some = false;
+    // Nothing of it can trap: no handle of the message is a child.
+    (void)p2_http_outgoing_handler_handle(&call, TAKE(bodiless->head), options, &fetch);
+    bodiless->has_result = fetch.is_err;
+    if (fetch.is_err)
+        set_error(bodiless->job, bodiless->result, &fetch.err);
+    else
+        wait_for_response(bodiless->wasi, bodiless->job, bodiless->result, fetch.ok);
+}
+
+static void bodiless_ready(void *data, struct p2_http_types_fields *trailers,
+                           const struct p3_http_types_error_code *error)
+{
+    struct bodiless *bodiless = data;
+    struct p3_result_void_http_types_error_code sent = {.is_err = error != NULL};
+    struct host_job *job = bodiless->job;
+    if (error)
+        sent.err = *error;
+    if (job && error) {
+        *bodiless->result = (send_result){.is_err = true, .err = *error};
+        bodiless->has_result = true;
+    } else if (job) {
+        bodiless_send(bodiless, trailers);
+    } else if (trailers) {
+        fields_free(trailers);
+    }
+    bodiless->is_known = true;
+    if (bodiless->sent)
+        p3_future_set(TAKE(bodiless->sent), &sent);
+    if (bodiless->is_starting)
+        return;
+    bool has_result = bodiless->has_result;
+    bodiless_free(bodiless);
+    if (job && has_result)
+        host_job_done(job);
+}
+
+static int bodiless_start(struct canon_call *call, struct host_job *job,
+                          const struct bodiless *given, struct p3_contents *contents)
+{
+    struct bodiless *bodiless = mem_new(struct bodiless);
+    *bodiless = *given;
+    bodiless->is_starting = true;
+    job->data = bodiless;
+    job->cancel = bodiless_cancelled;
+    job->dropped = bodiless_dropped;
+    int rc = p3_body_trailers(contents, bodiless_ready, bodiless);
+    bodiless->is_starting = false;
+    bool has_result = bodiless->has_result;
+    if (bodiless->is_known)
+        bodiless_free(bodiless);
+    return rc < 0 || has_result ? rc : CANON_PENDING;
+}
+
+// -------------------------------------------------------------------------------------------------
+
+static struct p2_option_http_types_request_options options_of(
+    const struct p3_http_types_request *request)
+{
+    struct p2_option_http_types_request_options options = {.is_some = request->has_options};
+    if (!options.is_some)
+        return options;
+    options.some = mem_new(struct p2_http_types_request_options);
+    *options.some = request->options.options;
+    return options;
+}
+
 int p3_http_client_send(struct canon_call *call, struct host_job *job,
                         struct p3_http_types_request *request, send_result *ret)
 {
-    struct p2_option_http_types_request_options options = {.is_some = request->has_options};
+    struct p2_option_http_types_request_options options = options_of(request);
     struct p2_result_http_types_future_incoming_response_http_types_error_code fetch = {0};
     struct p2_result_http_types_outgoing_body_void body = {0};
     struct p2_http_types_outgoing_request *head = NULL;
     struct p3_contents contents = {0};
-    if (options.is_some) {
-        options.some = mem_new(struct p2_http_types_request_options);
-        *options.some = request->options.options;
-    }
     int rc = p3_request_take(call, request, &head, &contents);
     if (rc < 0) {
-        free(options.some);
+        if (options.is_some)
+            free(options.some);
         return rc;
     }
-    if (contents.bytes)
-        rc = p2_http_types_outgoing_request_body(call, head, &body);
+    if (!contents.bytes) {
+        const struct bodiless bodiless = {wasi_of(call), job, ret, head, options, contents.sent};
+        return bodiless_start(call, job, &bodiless, &contents);
+    }
+    rc = p2_http_types_outgoing_request_body(call, head, &body);
     if (rc == 0)
         rc = p2_http_outgoing_handler_handle(call, head, options, &fetch);
     if (rc == 0 && fetch.is_err)
         set_error(job, ret, &fetch.err);
     else if (rc == 0)
-        wait_for_response(call, job, ret, fetch.ok);
+        wait_for_response(wasi_of(call), job, ret, fetch.ok);
     if (rc == 0)
-        rc = p3_body_send(call, contents.bytes ? body.ok : NULL, contents, NULL, NULL);
+        rc = p3_body_send(call, body.ok, contents, NULL, NULL);
     return rc < 0 || fetch.is_err ? rc : CANON_PENDING;
 }

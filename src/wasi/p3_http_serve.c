@@ -12,6 +12,50 @@ int wasi_http_lower(struct canon_call *call, struct wasi_http *http, union core_
     return p3_http_handler_handle_lower(call, flat, p3_request_received(wasi_http_request(http)));
 }
 
+// A response without contents.
+struct bodiless {
+    struct wasi *wasi;
+    struct p2_http_types_response_outparam *outparam;
+    struct p2_http_types_outgoing_response *head;
+    struct p3_future *sent;
+    void (*done)(void *user);
+    void *user;
+};
+
+static void send_bodiless(void *data, struct p2_http_types_fields *trailers,
+                          const struct p3_http_types_error_code *error)
+{
+    struct bodiless last = *(struct bodiless *)data;
+    struct canon_call call = {.host = last.wasi};
+    struct p2_result_http_types_outgoing_response_http_types_error_code result = {.is_err = error !=
+                                                                                            NULL};
+    struct p3_result_void_http_types_error_code sent = {.is_err = error != NULL};
+    free(data);
+    if (error) {
+        message_unref(&last.head->out.message);
+        sent.err = *error;
+        result.err = p3_http_error_p2(error);
+    } else {
+        p3_body_of_trailers(last.wasi, &last.head->out, trailers);
+        result.ok = last.head;
+    }
+    // Nothing of it can trap: no handle of the message is a child.
+    (void)p2_http_types_response_outparam_set(&call, last.outparam, result);
+    if (last.sent)
+        p3_future_set(last.sent, &sent);
+    last.done(last.user);
+}
+
+static int answer_bodiless(struct canon_call *call, struct wasi_http *http,
+                           struct p2_http_types_outgoing_response *head,
+                           struct p3_contents *contents, void (*sent)(void *user), void *user)
+{
+    struct bodiless *bodiless = mem_new(struct bodiless);
+    *bodiless = (struct bodiless){
+        wasi_of(call), wasi_http_outparam(http), head, contents->sent, sent, user};
+    return p3_body_trailers(contents, send_bodiless, bodiless);
+}
+
 static int answer(struct canon_call *call, struct wasi_http *http,
                   struct p3_http_types_response *response, void (*sent)(void *user), void *user)
 {
@@ -19,12 +63,14 @@ static int answer(struct canon_call *call, struct wasi_http *http,
     struct p2_result_http_types_outgoing_body_void body = {0};
     struct p3_contents contents = {0};
     int rc = p3_response_take(call, response, &result.ok, &contents);
-    if (rc == 0 && contents.bytes)
+    if (rc == 0 && !contents.bytes)
+        return answer_bodiless(call, http, result.ok, &contents, sent, user);
+    if (rc == 0)
         rc = p2_http_types_outgoing_response_body(call, result.ok, &body);
     if (rc == 0)
         rc = p2_http_types_response_outparam_set(call, wasi_http_outparam(http), result);
     if (rc == 0)
-        return p3_body_send(call, contents.bytes ? body.ok : NULL, contents, sent, user);
+        return p3_body_send(call, body.ok, contents, sent, user);
     p3_contents_drop(&contents);
     sent(user);
     return rc;
