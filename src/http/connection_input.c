@@ -102,6 +102,7 @@ ssize_t input_fill_spare(struct connection *connection)
     ssize_t got = receive(connection, input->data + input->end, input->cap - input->end);
     if (got > 0)
         input->end += (size_t)got;
+    connection->exchange.body.fills += input->end == input->cap;
     return got;
 }
 
@@ -153,6 +154,21 @@ static bool wants_large_buffer(const struct connection *connection)
     return body->is_chunked ? room < CHUNKED_ROOM_MIN : body->remaining - input_len(input) > room;
 }
 
+static bool wants_huge_buffer(const struct connection *connection)
+{
+    return connection->exchange.body.fills >= 2 && connection->head_input.data &&
+           connection->input.cap == INPUT_LARGE_BYTES && input_len(&connection->input) == 0;
+}
+
+static void use_huge_buffer(struct connection *connection)
+{
+    struct input huge = take_input(connection->server, INPUT_HUGE_BYTES);
+    if (!huge.data)
+        return;
+    input_release(connection, &connection->input);
+    connection->input = huge;
+}
+
 ssize_t input_fill(struct connection *connection)
 {
     if (connection->state == CONNECTION_EXCHANGE || connection->state == CONNECTION_DISCARD) {
@@ -160,6 +176,8 @@ ssize_t input_fill(struct connection *connection)
             to_front(connection);
         if (wants_large_buffer(connection))
             use_large_buffer(connection);
+        else if (wants_huge_buffer(connection))
+            use_huge_buffer(connection);
     }
     return input_fill_spare(connection);
 }

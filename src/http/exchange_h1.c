@@ -4,8 +4,11 @@
 
 #include <errno.h>
 
-// Smaller pieces are copied and sent with others at the end of the turn.
-#define DIRECT_BYTES_MIN ((size_t)8 * 1024)
+// Small pieces of a body gather until there is so much to send, at the latest to the end of the
+// turn: many share what a system call and the reader's waking cost. Larger ones are not worth the
+// copy.
+#define GATHER_BYTES       ((size_t)128 * 1024)
+#define GATHER_PIECE_BYTES ((size_t)32 * 1024)
 
 static struct connection *connection_of(const struct http_exchange *exchange)
 {
@@ -132,8 +135,7 @@ static size_t h1_write_budget(struct http_exchange *exchange)
     return budget;
 }
 
-static int write_small(struct connection *connection, struct str head, struct str data,
-                       struct str tail)
+static int gather(struct connection *connection, struct str head, struct str data, struct str tail)
 {
     int rc = output_reserve(connection, head.len + data.len + tail.len);
     if (rc == 0)
@@ -154,8 +156,8 @@ static int write_framed(struct connection *connection, struct str data)
         head = str_of(text, http_encode_chunk_head(text, data.len));
         tail = STR("\r\n");
     }
-    if (data.len < DIRECT_BYTES_MIN)
-        return write_small(connection, head, data, tail);
+    if (data.len < GATHER_PIECE_BYTES && output_unsent(connection) + data.len < GATHER_BYTES)
+        return gather(connection, head, data, tail);
     int rc = head.len ? output_add(connection, head) : 0;
     return rc < 0 ? rc : output_send(connection, data, tail);
 }

@@ -62,7 +62,7 @@ struct http_server_options {
 
 #define HTTP_SERVER_CONNECTIONS_MAX            16384u
 #define HTTP_SERVER_PIPELINED_MAX              16u
-#define HTTP_SERVER_OUTPUT_BYTES_MAX           ((uint32_t)64 * 1024)
+#define HTTP_SERVER_OUTPUT_BYTES_MAX           ((uint32_t)256 * 1024)
 #define HTTP_SERVER_H2_STREAMS_MAX             100u
 #define HTTP_SERVER_H2_STREAM_WINDOW_BYTES     ((uint32_t)128 * 1024)
 #define HTTP_SERVER_H2_CONNECTION_WINDOW_BYTES ((uint32_t)1024 * 1024)

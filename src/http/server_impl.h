@@ -49,6 +49,7 @@ void pool_give(struct pool *pool, void *block);
 
 #define INPUT_SMALL_BYTES ((size_t)8 * 1024)
 #define INPUT_LARGE_BYTES ((size_t)64 * 1024)
+#define INPUT_HUGE_BYTES  ((size_t)256 * 1024) // of bodies that have filled a large one twice
 #define OUTPUT_BYTES      ((size_t)8 * 1024)
 
 struct input {
@@ -96,6 +97,7 @@ struct request_body {
     struct http_chunked chunked;
     struct http_parser trailers;
     uint32_t trailer_count;
+    uint32_t fills; // times that the buffer was filled
     int error;
     bool is_chunked;
     bool in_trailers;
