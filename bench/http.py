@@ -61,16 +61,19 @@ def p3(bench):
 
 
 def wasmcloud(bench):
-    """Its requests are slow by themselves, whatever the number of connections: one round is enough."""
-    s = bench.servers
+    s, base = bench.servers, "wasmCloud's wash 2.7.0"
     if not s.wasmcloud_path:
         print("\nwasmCloud's wash is not installed (--wasmcloud).")
         return
+    few = bench._replace(rounds=min(bench.rounds, 2))
     loads.print_head(*COLUMNS)
-    for title, guest in (("P2 hello", "p2-hello.wasm"), ("P3 hello", "p3-hello.wasm")):
-        compare(bench._replace(rounds=1), title,
-                [("wash", s.wash(guest)), ("wasmCloud's wash 2.7.0, dev", s.wasmcloud(guest))], 32, with_wrk(32),
-                "wasmCloud's wash 2.7.0, dev")
+    for c in bench.connections or (32,):
+        compare(few, "P2 hello, `wash dev`", [
+            ("wash, instance reset", s.wash("p2-hello.wasm")),
+            ("wash, instance made anew", s.wash("p2-hello.wasm", "--no-reset")),
+            (base, s.wasmcloud("p2-hello.wasm"))], c, with_wrk(c), base)
+        compare(few, "P3 hello, `wash dev`", [("wash", s.wash("p3-hello.wasm")), (base, s.wasmcloud("p3-hello.wasm"))], c,
+                with_wrk(c), base)
 
 
 def h2(bench):
@@ -144,7 +147,6 @@ def main():
             if word in args.words or "all" in args.words:
                 print(f"\n## {title}", flush=True)
                 table(bench)
-        print("\n## Goals")
         goals.print_table(bench.results)
     finally:
         bench.servers.close()
