@@ -224,6 +224,15 @@ def test_p3_body_whose_request_is_forgotten():
                                 equal(got[1], body)
 
 
+def test_p3_answer_before_the_request_was_read():
+    """The upstream answers to the head, and reads or drops the rest at its leisure."""
+    early = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 6\r\nconnection: close\r\n\r\nlarge\n"
+    with Server(guest("p3-rogue"), "--allow-host", "127.0.0.1") as server, Upstream(early) as upstream:
+        for _ in range(ROUNDS // 5):
+            # The guest passes the body on, under a status of its own.
+            equal(ask(server, f"/upload?http://127.0.0.1:{upstream.port}/after"), (200, b"large\n", True))
+
+
 def test_bodies_that_the_upstream_cuts():
     body = b"y" * 50000
     cuts = [answer(body)[:-20000], answer(body, True)[:-20000], answer(body, True)[:-5]]

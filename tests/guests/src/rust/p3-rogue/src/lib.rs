@@ -1,7 +1,7 @@
 //! Behaves badly, one way a path, with handlers of WASI 0.3. An answer that was
 //! given whole must arrive whole, one that was not must not look like it.
 use wasip3::http::client;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Scheme};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Scheme};
 use wasip3::wit_bindgen::{FutureWriter, StreamResult, StreamWriter};
 use wasip3::{wit_bindgen, wit_future, wit_stream};
 
@@ -54,8 +54,10 @@ impl wasip3::exports::http::handler::Guest for Rogue {
             })),
             // Fetch a URL and drop at once the future that tells how sending went; with `res` also
             // the one that says how the answer was consumed.
-            "/copy" => fetch(query, false).await,
-            "/pass" => fetch(query, true).await,
+            "/copy" => fetch(query, false, 0).await,
+            "/pass" => fetch(query, true, 0).await,
+            // Sends more than the peer may care to read before it answers.
+            "/upload" => fetch(query, true, 8 << 20).await,
             _ => Err(ErrorCode::InternalError(Some("no such misdeed".into()))),
         }
     }
@@ -78,11 +80,21 @@ async fn whole(text: &[u8], mut out: StreamWriter<u8>, end: Trailers) {
     let _ = end.write(Ok(None)).await;
 }
 
-async fn fetch(url: &str, passing: bool) -> Result<Response, ErrorCode> {
+async fn fetch(url: &str, passing: bool, size: usize) -> Result<Response, ErrorCode> {
     let (scheme, rest) = url.split_once("://").unwrap_or(("http", url));
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let (_, no_trailers) = wit_future::new(|| Ok(None));
-    let (request, went) = Request::new(Fields::new(), None, no_trailers, None);
+    let contents = (size > 0).then(|| {
+        let (mut out, contents) = wit_stream::new();
+        wit_bindgen::spawn_local(async move {
+            out.write_all(vec![b'u'; size]).await;
+        });
+        contents
+    });
+    let (request, went) = Request::new(Fields::new(), contents, no_trailers, None);
+    if size > 0 {
+        request.set_method(&Method::Post).unwrap();
+    }
     let scheme = if scheme == "https" { Scheme::Https } else { Scheme::Http };
     request.set_scheme(Some(&scheme)).unwrap();
     request.set_authority(Some(authority)).unwrap();
