@@ -185,6 +185,18 @@ static const struct plan_lifted *find_lifted(const struct plan *plan, const stru
     return NULL;
 }
 
+// What only guests can do something with is refused before anything runs.
+static int check_result(const struct type *type, struct error *err)
+{
+    static const char *const names[] = {[TYPE_OWN] = "a handle",
+                                        [TYPE_BORROW] = "a handle",
+                                        [TYPE_STREAM] = "a stream",
+                                        [TYPE_FUTURE] = "a future",
+                                        [TYPE_ERROR_CONTEXT] = "an error context"};
+    const char *name = type && type->kind < ARRAY_LEN(names) ? names[type->kind] : NULL;
+    return name ? error_set(err, -EINVAL, "its result is %s, which has no text", name) : 0;
+}
+
 static int print_result(const struct invocation *invocation, struct buf *out, struct error *err)
 {
     const struct type *type = invocation->lifted->type->result;
@@ -204,7 +216,7 @@ int run_invoke(struct engine *engine, struct workload *workload, struct str text
     if (rc == 0) {
         const struct plan *plan = program_plan(linked_program(workload_linked(workload)));
         invocation.lifted = find_lifted(plan, &call, err);
-        rc = invocation.lifted ? 0 : -ENOENT;
+        rc = invocation.lifted ? check_result(invocation.lifted->type->result, err) : -ENOENT;
     }
     if (rc == 0)
         rc = wave_parse_args(&call, invocation.lifted->type, &arena, &invocation.args, err);

@@ -135,6 +135,9 @@ def test_exports_are_invoked_by_name():
         code, out, err = run("run", values, "--invoke", call)
         equal(code, 1)
         contains(out.decode() + err, reason)
+    code, out, err = run("run", os.path.join(FIXTURES, "stream-result.wasm"), "--invoke", "numbers()")
+    equal((code, out), (1, b""))
+    contains(err, "its result is a stream, which has no text")
 
 
 def test_inspect_prints_the_world():
