@@ -80,10 +80,7 @@ static void note_connection(struct h1 *h1, struct str value)
 {
     struct str option, rest = value;
     while (rest.len > 0) {
-        if (!str_cut(rest, ',', &option, &rest)) {
-            option = rest;
-            rest = STR_EMPTY;
-        }
+        (void)str_cut(rest, ',', &option, &rest);
         option = str_trim(option);
         h1->says_close |= str_eq_nocase(option, STR("close"));
         h1->says_keep |= str_eq_nocase(option, STR("keep-alive"));

@@ -25,6 +25,8 @@ struct fixture {
 
 // ---- server ------------------------------------------------------------------------------------
 
+static char last_trailer[64];
+
 // Sends back what comes, and says in a trailer that it was all.
 static void echo(void *user)
 {
@@ -36,6 +38,11 @@ static void echo(void *user)
         if (len == -EAGAIN)
             return;
         if (len <= 0) {
+            size_t count;
+            const struct http_field *got = http_exchange_trailers(exchange, &count);
+            if (count > 0)
+                snprintf(last_trailer, sizeof(last_trailer), "%.*s: %.*s", STR_ARG(got->name),
+                         STR_ARG(got->value));
             CHECK_INT(len, 0);
             CHECK_INT(http_exchange_finish(exchange, &done, 1), 0);
             return;
@@ -246,5 +253,107 @@ TEST(client_tells_the_alert_of_tls)
     CHECK_INT(http_client_request_failure(call.request), HTTP_FAILURE_TLS_ALERT);
     CHECK_INT(http_client_tls_alert(call.request), 116); // certificate_required
     http_client_request_free(call.request);
+    teardown(&f);
+}
+
+TEST(client_h2_sends_trailers)
+{
+    static const struct http_field sum = {STR_INIT("X-Sum"), STR_INIT("42")};
+    struct fixture f;
+    setup(&f, false);
+    last_trailer[0] = 0;
+    struct call call = {0};
+    start(&f, &call, "POST", -1);
+    CHECK_INT(http_client_write(call.request, STR("body")), 0);
+    CHECK_INT(http_client_write_trailers(call.request, &sum, 1), 0);
+    CHECK_INT(http_client_write_end(call.request), 0);
+    finish(&f, &call);
+    CHECK_INT(http_client_request_failure(call.request), HTTP_FAILURE_NONE);
+    CHECK_INT(call.received, 4);
+    CHECK_TEXT(last_trailer, "x-sum: 42");
+    http_client_request_free(call.request);
+    teardown(&f);
+}
+
+// What was cut is told; others on the connection go on.
+TEST(client_h2_one_stream_is_cut)
+{
+    struct fixture f;
+    struct call cut = {0}, whole = {0};
+    setup(&f, false);
+    start(&f, &cut, "GET", 0);
+    while (f.waiting_count < 1)
+        loop_turn(f.loop, true);
+    struct http_exchange *exchange = f.waiting[0];
+    start(&f, &whole, "GET", 0);
+    while (f.waiting_count < 2)
+        loop_turn(f.loop, true);
+    CHECK_INT(http_exchange_respond(exchange, 200, NULL, 0, -1), 0);
+    CHECK_INT(http_exchange_write(exchange, STR("half")), 0);
+    while (cut.received < 4)
+        loop_turn(f.loop, true);
+    http_exchange_abort(exchange, 500);
+    finish(&f, &cut);
+    CHECK_INT(http_client_request_failure(cut.request), HTTP_FAILURE_RESPONSE_INCOMPLETE);
+    f.waiting[0] = f.waiting[1];
+    f.waiting_count = 1;
+    answer_all(&f);
+    finish(&f, &whole);
+    CHECK_INT(http_client_request_failure(whole.request), HTTP_FAILURE_NONE);
+    CHECK_INT(whole.received, 5);
+    http_client_request_free(cut.request);
+    http_client_request_free(whole.request);
+    teardown(&f);
+}
+
+// Each step of a request's life, with others on the connection.
+TEST(client_h2_can_be_cancelled_at_each_step)
+{
+    struct fixture f;
+    setup(&f, false);
+    for (int turns = 0; turns < 30; turns++) {
+        struct call given_up = {.to_send = UPLOAD_BYTES}, stays = {.to_send = 100000};
+        start(&f, &given_up, "POST", -1);
+        start(&f, &stays, "POST", -1);
+        for (int turn = 0; turn < turns; turn++)
+            loop_turn(f.loop, false);
+        http_client_request_free(given_up.request);
+        finish(&f, &stays);
+        CHECK_INT(stays.received, 100000);
+        http_client_request_free(stays.request);
+    }
+    teardown(&f);
+}
+
+static void drained(void *user)
+{
+    *(bool *)user = true;
+}
+
+// GOAWAY: what runs ends, what comes later gets a connection of its own.
+TEST(client_h2_server_drains)
+{
+    struct fixture f;
+    struct call call = {0}, next = {0};
+    bool is_drained = false;
+    setup(&f, false);
+    start(&f, &call, "GET", 0);
+    while (f.waiting_count < 1)
+        loop_turn(f.loop, true);
+    http_server_drain(f.server, 2000, drained, &is_drained);
+    for (int turn = 0; turn < 50; turn++) {
+        loop_turn(f.loop, false);
+        usleep(1000);
+    }
+    start(&f, &next, "GET", 0);
+    finish(&f, &next); // nobody listens any more
+    CHECK_INT(http_client_request_failure(next.request), HTTP_FAILURE_CONNECTION_REFUSED);
+    answer_all(&f);
+    finish(&f, &call);
+    CHECK_INT(call.received, 5);
+    while (!is_drained)
+        loop_turn(f.loop, true);
+    http_client_request_free(call.request);
+    http_client_request_free(next.request);
     teardown(&f);
 }

@@ -45,7 +45,7 @@ struct client_addresses {
 
 struct client_name {
     char *host; // NULL: a free slot
-    struct client_addresses addresses;
+    struct client_addresses *addresses;
     uint64_t until;
 };
 

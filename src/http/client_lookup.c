@@ -50,7 +50,7 @@ bool client_name_known(struct http_client *client, const char *host, struct clie
     const struct client_name *name = slot_of(client, host);
     if (!name->host || strcmp(name->host, host) != 0 || name->until < loop_now(client->loop))
         return false;
-    *out = name->addresses;
+    *out = *name->addresses;
     return true;
 }
 
@@ -91,8 +91,9 @@ static void remember(struct http_client *client, const struct client_lookup *loo
 {
     struct client_name *name = slot_of(client, lookup->host);
     free(name->host);
+    free(name->addresses);
     name->host = mem_strdup(lookup->host);
-    name->addresses = lookup->addresses;
+    name->addresses = mem_dup(&lookup->addresses, sizeof(lookup->addresses));
     name->until = loop_now(client->loop) + CLIENT_NAME_SECONDS * 1000 * CLIENT_NS_PER_MS;
 }
 
@@ -214,6 +215,8 @@ void client_names_done(struct http_client *client)
             lookup_free(lookup);
     }
     client->lookups = NULL;
-    for (size_t i = 0; i < CLIENT_NAME_SLOTS; i++)
+    for (size_t i = 0; i < CLIENT_NAME_SLOTS; i++) {
         free(client->names[i].host);
+        free(client->names[i].addresses);
+    }
 }

@@ -421,8 +421,10 @@ void http_client_free(struct http_client *client)
     if (!client)
         return;
     assert(client->request_count == 0);
-    while (client->idle.first)
-        client_close(client->idle.first);
+    // Without requests each connection is ready; its origin ends with the last one.
+    for (size_t i = 0; i < CLIENT_ORIGIN_BUCKETS; i++)
+        while (client->origins[i] && client->origins[i]->ready)
+            client_close(client->origins[i]->ready);
     assert(client->connection_count == 0);
     loop_defer_cancel(client->loop, &client->serve);
     loop_timer_done(&client->idle_timer);

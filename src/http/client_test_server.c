@@ -95,6 +95,24 @@ static const struct answer answers[] = {
     {"/garbage", "SSH-2.0-OpenSSH\r\n", true},
     {"/bad-name", "HTTP/1.1 200 OK\r\nBad Name: x\r\n\r\n", true},
     {"/lengths", "HTTP/1.1 200 OK\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", true},
+    {"/folded", "HTTP/1.1 200 OK\r\nX-Long: a\r\n  b\r\n\tc\r\nContent-Length: 2\r\n\r\nok", false},
+    {"/bare-lf", "HTTP/1.1 200\nX-Long: a b c\nContent-Length: 2\n\nok", false},
+    {"/keep-10",
+     "HTTP/1.0 200 OK\r\nX-Long: a b c\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok",
+     false},
+    {"/close-10", "HTTP/1.0 200 OK\r\nX-Long: a b c\r\nContent-Length: 2\r\n\r\nok", false},
+    {"/says-close",
+     "HTTP/1.1 200 OK\r\nX-Long: a b c\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok",
+     false},
+    // The length does not count beside a coding.
+    {"/both",
+     "HTTP/1.1 200 OK\r\nX-Long: a b c\r\nContent-Length: 9\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "2\r\nok\r\n0\r\n\r\n",
+     false},
+    {"/surplus",
+     "HTTP/1.1 200 OK\r\nX-Long: a b c\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 500 No\r\n\r\n",
+     false},
+    {"/coding", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n", true},
     // Before the request's body was read.
     {"/early-refusal", "HTTP/1.1 413 Too Large\r\nContent-Length: 4\r\n\r\nfull", true},
     {"/early-answer", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", true},
@@ -118,6 +136,25 @@ static void mirror(struct peer *peer, size_t head_len)
     (void)!send(peer->fd, peer->head, head_len, MSG_NOSIGNAL);
 }
 
+// A client that asks before it sends its body of five bytes: told to go on, told nothing, refused.
+static bool expect(struct peer *peer, struct str path)
+{
+    bool is_refused = str_is(path, "/expect/no");
+    bool came_early = peer->len > 0;
+    if (is_refused) {
+        say(peer->fd, "HTTP/1.1 417 Expectation Failed\r\nContent-Length: 2\r\n\r\nno");
+        return false;
+    }
+    if (str_is(path, "/expect/now"))
+        say(peer->fd, "HTTP/1.1 100 Continue\r\n\r\n");
+    while (peer->len < 5 && fill(peer))
+        ;
+    say(peer->fd, "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n");
+    (void)!send(peer->fd, came_early ? "early" : peer->head, 5, MSG_NOSIGNAL);
+    use(peer, 5);
+    return true;
+}
+
 // Answers the request whose head is the first bytes of the buffer; false: close.
 static bool answer(struct peer *peer, size_t head_len)
 {
@@ -134,6 +171,12 @@ static bool answer(struct peer *peer, size_t head_len)
     for (size_t i = 0; i < ARRAY_LEN(answers); i++)
         if (str_is(path, answers[i].path))
             found = &answers[i];
+    if (str_starts(path, STR("/expect/"))) {
+        char kept[32];
+        snprintf(kept, sizeof(kept), "%.*s", STR_ARG(path));
+        use(peer, head_len);
+        return expect(peer, str_from(kept));
+    }
     bool is_echo = str_is(path, "/echo");
     bool is_big_head = str_is(path, "/big-head");
     bool is_stall = str_is(path, "/stall");
