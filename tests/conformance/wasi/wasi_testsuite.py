@@ -19,6 +19,7 @@ import sys
 import tempfile
 import threading
 
+import adapter
 from http_servers import start_servers
 
 TIMEOUT_S = 30
@@ -42,22 +43,14 @@ class Guest:
         self.notes = scratch / "stderr"
 
     def command(self, step):
-        words = [str(pathlib.Path(self.wash).resolve()), "run"]
-        proposals = self.spec.get("proposals", [])
-        if "sockets" in proposals:
-            words.append("--inherit-network")
-        if "http" in proposals:
-            words += ["--allow-host", "*", "--allow-host", "127.0.0.1"]
-        if self.spec.get("world") == "wasi:http/service":
-            words += ["--addr", "127.0.0.1:0"]
-        environment = {**step.get("env", {}), **self.servers}
-        for name, value in environment.items():
-            words += ["--env", f"{name}={value}"]
+        root = None
         if step.get("root"):
             root = self.scratch / "root"
             shutil.copytree(self.program.parent / step["root"], root, symlinks=True)
-            words += ["--dir", f"{root}::/"]
-        return words + [self.program.name, "--"] + step.get("args", [])
+        given = (step.get("args", []), {**step.get("env", {}), **self.servers}, root)
+        adapter.WASH = [str(pathlib.Path(self.wash).resolve())]
+        return adapter.compute_argv(self.program.name, given, self.spec.get("proposals", []),
+                                    self.spec.get("world", "wasi:cli/command"), None)
 
     def run(self, step):
         self.process = subprocess.Popen(
