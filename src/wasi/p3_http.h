@@ -74,6 +74,9 @@ void p3_body_of_trailers(struct wasi *wasi, struct outgoing *out,
                          struct p2_http_types_fields *trailers);
 // Contents that are not sent: the guest learns that nothing went wrong.
 void p3_contents_drop(struct p3_contents *contents);
+// Tells how a message was sent, or that it was not; the error's text is copied.
+#define P3_ERROR_TEXT_BYTES_MAX ((size_t)8 * 1024)
+void p3_sent_set(struct p3_future *sent, const struct p3_result_void_http_types_error_code *result);
 // Passes the reader's verdict on.
 _must_use_ int p3_body_verdict(struct stream *res, struct p3_future *sent);
 

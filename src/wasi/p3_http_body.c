@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "base/utf8.h"
 #include "wasi/p3_http.h"
 
 static_assert((int)P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR ==
@@ -165,6 +166,24 @@ void p3_body_receive(struct canon_call *call, struct p2_http_types_incoming_body
 
 typedef struct p3_result_void_http_types_error_code sent_result;
 
+void p3_sent_set(struct p3_future *sent, const sent_result *result)
+{
+    const struct p3_option_string *given = &result->err.internal_error;
+    sent_result copy = {.is_err = result->is_err};
+    char *text = NULL;
+    if (copy.is_err)
+        copy.err.tag = result->err.tag;
+    if (copy.is_err && copy.err.tag == P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR && given->is_some) {
+        // A cut text must not end inside a character.
+        struct str whole = str_sub(given->some, 0, MIN(given->some.len, P3_ERROR_TEXT_BYTES_MAX));
+        while (!utf8_valid(whole))
+            whole.len--;
+        text = str_dup(whole);
+        copy.err.internal_error = (struct p3_option_string){true, str_of(text, whole.len)};
+    }
+    p3_future_set_text(sent, &copy, text);
+}
+
 struct shipment {
     struct wasi *wasi;
     struct p2_http_types_outgoing_body *body;
@@ -179,7 +198,7 @@ static void shipment_end(struct shipment *shipment, const sent_result *result)
     struct shipment last = *shipment;
     free(shipment);
     if (last.sent)
-        p3_future_set(last.sent, result);
+        p3_sent_set(last.sent, result);
     if (last.done)
         last.done(last.data);
 }
@@ -192,10 +211,13 @@ static void abandon(struct shipment *shipment, struct p3_http_types_error_code c
     shipment_end(shipment, &result);
 }
 
+// Its text is the given one's.
 static struct p3_http_types_error_code no_trailers_error(const trailers_result *given)
 {
     struct p3_http_types_error_code code = {.tag = P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR};
-    if (given && given->err.tag != P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR)
+    if (given && given->err.tag == P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR)
+        code.internal_error = given->err.internal_error;
+    else if (given)
         code.tag = given->err.tag;
     return code;
 }
@@ -311,16 +333,9 @@ void p3_contents_drop(struct p3_contents *contents)
 static void verdict_taken(void *data, void *value)
 {
     struct p3_future *sent = data;
-    sent_result result = {0};
-    if (value)
-        result = *(sent_result *)value;
-    // Its text is gone when the guest reads it.
-    if (result.is_err && result.err.tag == P3_HTTP_TYPES_ERROR_CODE_INTERNAL_ERROR)
-        result.err.internal_error.is_some = false;
-    else if (result.is_err)
-        result.err = (struct p3_http_types_error_code){.tag = result.err.tag};
+    static const sent_result nothing = {0};
     if (sent)
-        p3_future_set(sent, &result);
+        p3_sent_set(sent, value ? value : &nothing);
 }
 
 int p3_body_verdict(struct stream *res, struct p3_future *sent)

@@ -158,7 +158,8 @@ static void bodiless_ready(void *data, struct p2_http_types_fields *trailers,
     if (error)
         sent.err = *error;
     if (job && error) {
-        *bodiless->result = (send_result){.is_err = true, .err = *error};
+        const struct p2_http_types_error_code code = p3_http_error_p2(error);
+        set_error(job, bodiless->result, &code);
         bodiless->has_result = true;
     } else if (job) {
         bodiless_send(bodiless, trailers);
@@ -167,7 +168,7 @@ static void bodiless_ready(void *data, struct p2_http_types_fields *trailers,
     }
     bodiless->is_known = true;
     if (bodiless->sent)
-        p3_future_set(TAKE(bodiless->sent), &sent);
+        p3_sent_set(TAKE(bodiless->sent), &sent);
     if (bodiless->is_starting)
         return;
     bool has_result = bodiless->has_result;

@@ -42,7 +42,7 @@ static void send_bodiless(void *data, struct p2_http_types_fields *trailers,
     // Nothing of it can trap: no handle of the message is a child.
     (void)p2_http_types_response_outparam_set(&call, last.outparam, result);
     if (last.sent)
-        p3_future_set(last.sent, &sent);
+        p3_sent_set(last.sent, &sent);
     last.done(last.user);
 }
 

@@ -259,6 +259,7 @@ struct p3_future {
     void (*drop)(void *value);
     void (*dropped)(void *data);
     void *data;
+    char *text; // that the value refers to, or NULL
     bool is_set;
     bool is_passing; // to the guest, right now
     _Alignas(16) char value[];
@@ -268,6 +269,7 @@ static void free_future(struct p3_future *future, bool is_taken)
 {
     if (future->is_set && !is_taken && future->drop)
         future->drop(future->value);
+    free(future->text);
     free(future);
 }
 
@@ -314,7 +316,13 @@ struct p3_future *p3_future_new(struct async_store *store, const struct stream_c
 
 void p3_future_set(struct p3_future *future, const void *value)
 {
+    p3_future_set_text(future, value, NULL);
+}
+
+void p3_future_set_text(struct p3_future *future, const void *value, char *text)
+{
     assert(!future->is_set);
+    future->text = text;
     memcpy(future->value, value, future->codec->size);
     future->is_set = true;
     if (!future->stream)

@@ -30,6 +30,8 @@ struct p3_future *p3_future_new(struct async_store *store, const struct stream_c
 // `value` is of the codec's C type and is copied; strings in it must outlive the instance or be
 // static. The future is not the caller's any more.
 void p3_future_set(struct p3_future *future, const void *value);
+// The same of a value with a string of its own: `text`, on the heap, lives as long as it must.
+void p3_future_set_text(struct p3_future *future, const void *value, char *text);
 // Tells that the guest's end went away before the value was set; p3_future_set() must follow.
 void p3_future_watch(struct p3_future *future, void (*dropped)(void *data), void *data);
 

@@ -136,8 +136,8 @@ def test_requests_without_contents():
             contains(seen, "sent=Ok(())")
         contains(fetch("body"), "||3|abc|0|x-end: yes|x-end: twice||")
         for kind in ("broken", "late-broken"):
-            equal(fetch(kind), "ErrorCode::InternalError(None) "
-                               "sent=Err(ErrorCode::InternalError(None))")
+            equal(fetch(kind), "ErrorCode::InternalError(Some(\"broken\")) "
+                               "sent=Err(ErrorCode::InternalError(Some(\"broken\")))")
         contains(fetch("given-up"), "InternalError")
 
 
