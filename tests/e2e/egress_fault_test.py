@@ -3,6 +3,7 @@
 """Upstreams that fail: each way has its error-code, for guests of WASI 0.2 and 0.3; an answer that is cut at any byte never
 looks whole; and nothing is left behind."""
 import os
+import random
 import socket
 import ssl
 import struct
@@ -310,6 +311,84 @@ def test_answers_cut_at_each_byte():
                         check_cut(server, upstream, framing, count, how)
             equal(server.ask("/", headers={"x-url": upstream.url + "/whole"})[:2], (200, LENGTH[-20:]))
             assert server.descriptors() <= before + 1, (before, server.descriptors())
+
+
+# ---- HTTP/2 ---------------------------------------------------------------------------------------------------------
+
+def frame(kind, flags, stream, payload=b""):
+    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
+
+
+FRAMES = (frame(4, 0, 0) + frame(4, 1, 0) + frame(1, 4, 1, b"\x88\x5c\x0220") + frame(0, 0, 1, b"0123456789") +
+          frame(8, 0, 0, b"\0\0\x10\0") + frame(0, 1, 1, b"0123456789"))
+
+
+class Frames(Upstream):
+    """Sends `self.frames` to whoever asks over HTTP/2, and closes."""
+
+    def __init__(self, cert, key):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        context.set_alpn_protocols(["h2"])
+        super().__init__(None, context)
+        self.frames = FRAMES
+
+    def serve(self, peer):
+        try:
+            peer = self.tls.wrap_socket(peer, server_side=True)
+            file = peer.makefile("rb")
+            file.read(24)
+            kind = None
+            while kind != 1:  # HEADERS
+                lead = file.read(9)
+                if len(lead) < 9:
+                    return
+                kind = lead[3]
+                file.read(int.from_bytes(lead[:3], "big"))
+            peer.sendall(self.frames)
+            peer = peer.unwrap()  # close_notify
+            end_quietly(peer)
+        except OSError:
+            pass
+        finally:
+            peer.close()
+
+
+def ask_frames(server, upstream, frames, patience="10000"):
+    upstream.frames = frames
+    return server.ask("/", headers={"x-url": upstream.url, "x-first-byte": patience, "x-between-bytes": patience})[:2]
+
+
+def test_http2_cut_at_each_byte():
+    cert, key = make_certificate()
+    body = b"01234567890123456789"
+    for name, server in each_guest("--allow-host", "127.0.0.1", "--egress-ca", cert):
+        with server, Frames(cert, key) as upstream:
+            equal(ask_frames(server, upstream, FRAMES), (200, body))
+            for count in range(0, len(FRAMES), STEP):
+                status, got = ask_frames(server, upstream, FRAMES[:count])
+                where = (name, count, status, got)
+                if status == 200:
+                    assert got.startswith(b"INCOMPLETE") and body.startswith(got[11:]), where
+                elif status == 502:
+                    assert b"ConnectionTerminated" in got or b"HttpResponseIncomplete" in got, where
+                else:
+                    assert status in (0, 500), where
+            equal(ask_frames(server, upstream, FRAMES), (200, body))
+
+
+def test_http2_mutants():
+    """Frames with bytes changed: whatever comes of the request, the next one is served."""
+    cert, key = make_certificate()
+    dice = random.Random(1)
+    with Server(guest("p2-fetch"), "--allow-host", "127.0.0.1", "--egress-ca", cert, "--workers", "1") as server:
+        with Frames(cert, key) as upstream:
+            for _ in range(300):
+                frames = bytearray(FRAMES)
+                for _ in range(dice.randint(1, 3)):
+                    frames[dice.randrange(len(frames))] = dice.choice((0, 1, 4, 5, 8, 0x7f, 0x80, 0xff, dice.randrange(256)))
+                ask_frames(server, upstream, bytes(frames), "200")
+            equal(ask_frames(server, upstream, FRAMES), (200, b"01234567890123456789"))
 
 
 def test_upstream_that_dies_while_it_reads():
