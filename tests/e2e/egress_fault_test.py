@@ -2,8 +2,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Upstreams that fail: each way has its error-code, for guests of WASI 0.2 and 0.3; an answer that is cut at any byte never
 looks whole; and nothing is left behind."""
+import http.client
 import os
 import random
+import resource
 import socket
 import ssl
 import struct
@@ -255,6 +257,29 @@ def test_code_of_authorities_that_went_away():
             os.rename(cert, cert + ".gone")
             equal(code_of(server, upstream.url.replace("http", "https"))[0], "ConfigurationError")
             os.rename(cert + ".gone", cert)
+
+
+def test_code_of_no_descriptor():
+    with Upstream(says(LENGTH)) as upstream:
+        for name, server in each_guest("--allow-host", "127.0.0.1", "--workers", "1"):
+            with server:
+                equal(server.ask("/", headers={"x-url": upstream.url})[0], 200)
+                time.sleep(0.2)  # what that request opened is closed
+                client = http.client.HTTPConnection("127.0.0.1", server.port, timeout=30)
+                client.connect()
+                time.sleep(0.2)
+                numbers = set(map(int, os.listdir(f"/proc/{server.proc.pid}/fd")))
+                free = min(set(range(len(numbers) + 1)) - numbers)
+                before = resource.prlimit(server.proc.pid, resource.RLIMIT_NOFILE)
+                resource.prlimit(server.proc.pid, resource.RLIMIT_NOFILE, (free, before[1]))
+                client.request("GET", "/", headers={"x-url": upstream.url})
+                answer = client.getresponse()
+                equal((answer.status, b"ConnectionLimitReached" in answer.read()), (502, True))
+                resource.prlimit(server.proc.pid, resource.RLIMIT_NOFILE, before)
+                client.request("GET", "/", headers={"x-url": upstream.url})
+                answer = client.getresponse()
+                equal((answer.status, answer.read()), (200, LENGTH[-20:]))
+                client.close()
 
 
 # ---- cuts -----------------------------------------------------------------------------------------------------------
