@@ -3,6 +3,7 @@
 #include "engine/reset.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -232,6 +233,38 @@ TEST(scattered_writes_are_put_back)
     }
     bed.instance = pair[0];
     instance_free(pair[1]);
+    close_bed(&bed);
+}
+
+// A thread of its own with instances of the same program.
+static void *reset_often(void *arg)
+{
+    ERROR(err);
+    struct bed bed = *(struct bed *)arg;
+    if (loop_new(&bed.loop, &err) < 0)
+        test_fail(__FILE__, __LINE__, "%s", error_text(&err));
+    bed.executor = executor_new(bed.engine, bed.loop);
+    bed.instance = make_instance(&bed);
+    for (uint32_t round = 0; round < 50; round++) {
+        CHECK_INT(value_of(&bed, "set", round, 0), 7);
+        CHECK(instance_reset(bed.instance));
+        CHECK(instance_is_as_new(bed.instance));
+    }
+    instance_free(bed.instance);
+    executor_free(bed.executor);
+    loop_free(bed.loop);
+    return NULL;
+}
+
+TEST(threads_share_what_a_new_instance_is_like)
+{
+    need_page_map();
+    struct bed bed = open_bed("values");
+    pthread_t threads[3];
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        CHECK_INT(pthread_create(&threads[i], NULL, reset_often, &bed), 0);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+        pthread_join(threads[i], NULL);
     close_bed(&bed);
 }
 
