@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // `wash run FILE`: an HTTP handler as a server, a command as a command, any export by name.
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 
 #include "host/run.h"
@@ -305,6 +306,33 @@ static int check_tls(const struct run_options *run, struct error *err)
                      run->tls_cert_path ? "`--tls-key-path`" : "`--tls-cert-path`");
 }
 
+static pthread_t signal_thread;
+
+static void pass_on(int signum)
+{
+    (void)pthread_kill(signal_thread, signum);
+}
+
+// This thread alone takes the signals, by sigwait(). Threads that are there already (the engine's)
+// do not block them: what the kernel gives to one of those is passed on.
+static void take_signals(const sigset_t *signals, bool take)
+{
+    signal_thread = pthread_self();
+    if (take)
+        pthread_sigmask(SIG_BLOCK, signals, NULL);
+    for (int signum = 1; signum < SIGRTMIN; signum++) {
+        // At the end there is nothing to read again any more.
+        struct sigaction action = {.sa_handler = take               ? pass_on
+                                                 : signum == SIGHUP ? SIG_IGN
+                                                                    : SIG_DFL,
+                                   .sa_flags = SA_RESTART};
+        if (sigismember(signals, signum) == 1)
+            (void)sigaction(signum, &action, NULL);
+    }
+    if (!take)
+        pthread_sigmask(SIG_UNBLOCK, signals, NULL);
+}
+
 // Until SIGINT or SIGTERM; SIGHUP reads the TLS files again and opens the access log anew.
 static void wait_for_end(struct http_host *host, const sigset_t *signals)
 {
@@ -326,8 +354,8 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
         sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGTERM);
-    // Before the workers start, so that only this thread takes them.
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    // Before the workers start, which block them then.
+    take_signals(&signals, true);
     struct http_host *host;
     struct http_host_options host_options = {
         .address = run->addr ? run->addr : "127.0.0.1:8000",
@@ -344,7 +372,7 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
     fprintf(stderr, "serving on %s\n", http_host_url(host));
     wait_for_end(host, &signals);
     // A second signal ends the process at once.
-    pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+    take_signals(&signals, false);
     http_host_stop(host);
     return 0;
 }

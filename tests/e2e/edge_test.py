@@ -110,6 +110,15 @@ def test_log_is_moved_on_without_a_loss():
         log.lines(21, log.path + ".1")
 
 
+def test_signals_in_quick_succession():
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(10):
+            with Server(guest("p2-hello"), "--access-log", os.path.join(folder, "log")) as server:
+                for _ in range(100):
+                    server.proc.send_signal(signal.SIGHUP)
+            # SIGTERM came right behind: an orderly end all the same.
+
+
 def test_log_is_complete_after_the_end():
     log = Log()
     with Server(guest("p2-hello"), "--access-log", log.path) as server:
