@@ -77,9 +77,12 @@ static bool check_name(struct str name, enum p2_http_types_header_error *error)
     return *error == P2_HTTP_TYPES_HEADER_ERROR_FORBIDDEN && !field_name_forbidden(name);
 }
 
-static bool check_value(struct str value, enum p2_http_types_header_error *error)
+static bool check_value(struct str name, struct str value, enum p2_http_types_header_error *error)
 {
+    uint64_t length;
     *error = P2_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX;
+    if (str_eq_nocase(name, STR("content-length")))
+        return str_to_u64(value, INT64_MAX, &length) == 0;
     return field_value_valid(value);
 }
 
@@ -104,7 +107,7 @@ int p2_http_types_fields_from_list(struct canon_call *call,
     int rc = 0;
     for (size_t i = 0; i < entries.len && rc == 0 && !ret->is_err; i++) {
         const struct p2_tuple_string_bytes *entry = &entries.data[i];
-        if (!check_name(entry->f0, &ret->err) || !check_value(entry->f1, &ret->err))
+        if (!check_name(entry->f0, &ret->err) || !check_value(entry->f0, entry->f1, &ret->err))
             ret->is_err = true;
         else if (field_list_add(&fields->list, entry->f0, entry->f1) < 0)
             rc = too_much(call);
@@ -145,7 +148,7 @@ int p2_http_types_fields_set(struct canon_call *call, struct p2_http_types_field
 {
     ret->is_err = !check_mutable(self, &ret->err) || !check_name(name, &ret->err);
     for (size_t i = 0; i < value.len && !ret->is_err; i++)
-        ret->is_err = !check_value(value.data[i], &ret->err);
+        ret->is_err = !check_value(name, value.data[i], &ret->err);
     if (ret->is_err)
         return 0;
     field_list_remove(&self->list, name);
@@ -169,7 +172,7 @@ int p2_http_types_fields_append(struct canon_call *call, struct p2_http_types_fi
                                 struct p2_result_void_http_types_header_error *ret)
 {
     ret->is_err = !check_mutable(self, &ret->err) || !check_name(name, &ret->err) ||
-                  !check_value(value, &ret->err);
+                  !check_value(name, value, &ret->err);
     if (!ret->is_err && field_list_add(&self->list, name, value) < 0)
         return too_much(call);
     return 0;

@@ -221,7 +221,12 @@ TEST(a_bad_content_length_is_an_error_of_the_guest)
     struct world w;
     world_begin(&w, "GET");
     struct p2_http_types_fields *fields = guest_fields(&w);
-    guest_append(&w, fields, "content-length", "1x");
+    struct p2_result_void_http_types_header_error ret = {0};
+    CHECK_INT(p2_http_types_fields_append(&w.call, fields, STR("Content-Length"), STR("1x"), &ret),
+              0);
+    CHECK(ret.is_err && ret.err == P2_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX);
+    guest_append(&w, fields, "content-length", "1");
+    guest_append(&w, fields, "content-length", "2");
     CHECK_INT(guest_set(&w, guest_response(&w, fields)), 0);
     CHECK(!w.exchange.responded && w.exchange.aborted == 500);
     guest_drop_request(&w);
