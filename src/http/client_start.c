@@ -48,6 +48,19 @@ static int add_headers(struct http_client_request *request,
     return 0;
 }
 
+// The parts in one piece, with NUL.
+static struct str join(struct arena *arena, const struct str *parts, size_t count)
+{
+    size_t len = 0;
+    for (size_t i = 0; i < count; i++)
+        len += parts[i].len;
+    char *text = arena_alloc(arena, len + 1), *at = text;
+    for (size_t i = 0; i < count; i++)
+        at = mempcpy(at, parts[i].data, parts[i].len);
+    *at = 0;
+    return str_of(text, len);
+}
+
 static int set_url(struct http_client_request *request,
                    const struct http_client_request_options *options, struct error *err)
 {
@@ -63,21 +76,22 @@ static int set_url(struct http_client_request *request,
     bool is_https = str_eq_nocase(uri.scheme, STR("https"));
     request->scheme = is_https ? STR("https") : STR("http");
     request->port = port;
-    request->host = arena_printf(arena, "%.*s", STR_ARG(authority->host));
-    request->origin_key = arena_printf(arena, "%.*s://%.*s:%u", STR_ARG(request->scheme),
-                                       STR_ARG(request->host), port);
+    request->host = join(arena, (struct str[]){authority->host}, 1);
+    char port_text[8];
+    struct str port_part =
+        str_of(port_text, (size_t)snprintf(port_text, sizeof(port_text), "%u", port));
+    struct str key[] = {request->scheme, STR("://"), request->host, STR(":"), port_part};
+    request->origin_key = join(arena, key, ARRAY_LEN(key));
     bool is_ipv6 = authority->host_kind == URI_HOST_IPV6;
-    const char *open = is_ipv6 ? "[" : "", *close = is_ipv6 ? "]" : "";
-    request->authority =
-        port == (is_https ? 443 : 80)
-            ? arena_printf(arena, "%s%.*s%s", open, STR_ARG(request->host), close)
-            : arena_printf(arena, "%s%.*s%s:%u", open, STR_ARG(request->host), close, port);
+    bool is_default = port == (is_https ? 443 : 80);
+    struct str name[] = {is_ipv6 ? STR("[") : STR_EMPTY, request->host,
+                         is_ipv6 ? STR("]") : STR_EMPTY, STR(":"), port_part};
+    request->authority = join(arena, name, is_default ? 3 : 5);
+    struct str target[] = {uri.path.len ? uri.path : STR("/"),
+                           uri.query.data ? STR("?") : STR_EMPTY,
+                           uri.query.data ? uri.query : STR_EMPTY};
     bool is_asterisk = str_is(options->method, "OPTIONS") && uri.path.len == 0 && !uri.query.data;
-    request->target =
-        is_asterisk ? STR("*")
-                    : arena_printf(arena, "%.*s%s%.*s", STR_ARG(uri.path.len ? uri.path : STR("/")),
-                                   uri.query.data ? "?" : "",
-                                   STR_ARG(uri.query.data ? uri.query : STR_EMPTY));
+    request->target = is_asterisk ? STR("*") : join(arena, target, ARRAY_LEN(target));
     return 0;
 }
 
