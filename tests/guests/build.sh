@@ -10,7 +10,3 @@ for file in src/rust/target/wasm32-wasip1/release/p[23]_*.wasm src/rust/target/w
     name=$(basename "$file" .wasm | tr _ -)
     [ "$name" = p2-reply ] || cp "$file" "$name.wasm"
 done
-for name in message probe; do
-    "$bin/cargo" build --release --locked --manifest-path "src/rust/p3-$name/Cargo.toml"
-    cp "src/rust/p3-$name/target/wasm32-wasip1/release/p3_$name.wasm" "p3-$name.wasm"
-done
