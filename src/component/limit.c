@@ -15,6 +15,7 @@ static const struct {
     [LIMIT_STREAMS] = {"stream", " streams, futures and subtasks", "--max-streams"},
     [LIMIT_TASKS] = {"task", " tasks and threads", "--max-tasks"},
     [LIMIT_LOG_RATE] = {"log rate", " lines/s", "--max-log-rate"},
+    [LIMIT_INSTANCES] = {"instance", " instances", "--max-instances"},
 };
 static_assert(ARRAY_LEN(limits) == LIMIT_COUNT, "a limit lacks its names");
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits of one instance that whoever runs it may set: what they are called, where they are set,
-// and how an error says that one was reached.
+// Limits of one instance, or of a workload's instances, that whoever runs it may set: what they are
+// called, where they are set, and how an error says that one was reached.
 #pragma once
 
 #include "base/error.h"
@@ -14,8 +14,9 @@ enum limit {
     LIMIT_STREAMS,
     LIMIT_TASKS,
     LIMIT_LOG_RATE,
+    LIMIT_INSTANCES,
 };
-#define LIMIT_COUNT 8
+#define LIMIT_COUNT 9
 
 #define LIMIT_TEXT_BYTES_MAX 128
 

@@ -293,6 +293,7 @@ bool instance_reset(struct instance *instance)
     instance->next_step = instance->linked->sync_steps;
     instance->refused = 0;
     instance->cpu_rest = (struct cpu_account){0};
+    instance->calls_begun = 0;
     instance->exit_code = 0;
     return true;
 }

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "host/instance_pool.h"
 
+#include <errno.h>
+
 #include "base/log.h"
+#include "component/limit.h"
 
 #define MS_NS UINT64_C(1000000)
 // Made ahead this long after a request found none: not in the middle of others.
@@ -13,7 +16,8 @@ struct instance_pool {
     struct workload *workload;
     struct loop *loop;
     struct workload_reuse reuse;
-    uint32_t pool_size; // this worker's part; 0: fresh
+    uint32_t pool_size;     // this worker's part; 0: fresh
+    uint32_t instances_max; // its part as well
     bool closed;
     struct pooled_instance *taken; // with requests, and the idle ones that are pooled
     uint32_t taken_count;          // all of them
@@ -134,6 +138,8 @@ static void end_deferred(struct loop_defer *defer)
 
 static int make(struct instance_pool *pool, struct pooled_instance **out, struct error *err)
 {
+    if (pool->taken_count + pool->spare_count >= pool->instances_max)
+        return limit_reached(err, -EAGAIN, LIMIT_INSTANCES, pool->reuse.instances_max);
     struct pooled_instance *pooled = mem_new(struct pooled_instance);
     pooled->pool = pool;
     start_wasi(pooled);
@@ -239,6 +245,11 @@ static void retire(struct pooled_instance *pooled)
 
 // ---- the pool -----------------------------------------------------------------------------------
 
+static uint32_t part_of(uint32_t size, uint32_t workers)
+{
+    return size / workers + (size % workers != 0);
+}
+
 struct instance_pool *instance_pool_new(struct instance_pools *pools, struct workload *workload)
 {
     struct instance_pool *pool = mem_new(struct instance_pool);
@@ -251,8 +262,8 @@ struct instance_pool *instance_pool_new(struct instance_pools *pools, struct wor
     pool->workload = workload_ref(workload);
     pool->loop = pools->loop;
     pool->reuse = workload_reuse(workload);
-    uint32_t size = pool->reuse.pool_size;
-    pool->pool_size = size / pools->workers + (size % pools->workers != 0);
+    pool->pool_size = part_of(pool->reuse.pool_size, pools->workers);
+    pool->instances_max = part_of(pool->reuse.instances_max, pools->workers);
     pool->spare_wanted = 1;
     loop_timer_init(&pool->refill, pool->loop, refill);
     loop_timer_init(&pool->tidy, pool->loop, tidy);

@@ -36,7 +36,7 @@ struct instance_pools {
     struct loop *loop;
     struct executor *executor;
     struct http_client *client;
-    uint32_t workers; // that share a workload's pool size
+    uint32_t workers; // that share what a workload may have
     struct instance_pool *first;
 };
 
@@ -49,6 +49,7 @@ void instance_pools_cancel(struct instance_pools *pools);
 
 struct workload *instance_pool_workload(const struct instance_pool *pool);
 
+// -EAGAIN: the workload has as many instances as it may.
 _must_use_ int instance_pool_take(struct instance_pool *pool, struct pooled_instance **out,
                                   struct error *err);
 // A request has ended. Unsound: it ended badly, so the instance serves no other.

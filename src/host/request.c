@@ -2,11 +2,13 @@
 #include "host/request.h"
 
 #include <assert.h>
+#include <errno.h>
 
 #include "base/log.h"
 #include "wasi/http.h"
 
 #define SPARE_REQUESTS_MAX 256
+#define REFUSALS_TOLD_NS   UINT64_C(1000000000)
 
 struct request {
     struct request *next; // of the spare ones
@@ -23,6 +25,8 @@ struct request {
 
 struct requests {
     struct loop *loop;
+    uint64_t refused;         // for want of instances, not told yet
+    uint64_t refusals_due_at; // when the next may be told
     void (*idle)(void *user);
     void *user;
     uint32_t live;
@@ -69,6 +73,22 @@ static void finish(struct request *request, enum task_end end, const struct erro
         log_warn("%s: %s", workload_name(request->workload), error_text(&why));
 }
 
+// No instance could be had. Of many refusals the log has one line a second.
+static void refuse(struct request *request, const struct error *reason)
+{
+    struct requests *requests = request->requests;
+    ERROR(ignored);
+    requests->refused++;
+    if (loop_now(requests->loop) >= requests->refusals_due_at) {
+        log_warn("%s: %s: %llu requests refused", workload_name(request->workload),
+                 error_text(reason), (unsigned long long)requests->refused);
+        requests->refused = 0;
+        requests->refusals_due_at = loop_now(requests->loop) + REFUSALS_TOLD_NS;
+    }
+    (void)wasi_http_finish(TAKE(request->http), TASK_CANCELLED, reason, NULL, &ignored);
+    request_free(request);
+}
+
 // ---- WASI 0.2 -----------------------------------------------------------------------------------
 
 static int handle(struct canon_call *call, void *arg)
@@ -95,6 +115,10 @@ static void serve_sync(struct request *request, struct instance_pool *pool,
     // A guest whose client has left may finish what it began: it cannot be asked to end early.
     request->http = wasi_http_new(exchange, NULL, request);
     int rc = instance_pool_take(pool, &request->pooled, &err);
+    if (rc == -EAGAIN) {
+        refuse(request, &err);
+        return;
+    }
     if (rc == 0)
         rc = instance_run(request->pooled->instance, handle, handled, request, &err);
     if (rc < 0)
@@ -177,6 +201,10 @@ static void serve_async(struct request *request, struct instance_pool *pool,
     request->call = (struct instance_call){
         .start = call_start, .returned = call_returned, .ended = call_ended, .arg = request};
     int rc = instance_pool_take(pool, &request->pooled, &err);
+    if (rc == -EAGAIN) {
+        refuse(request, &err);
+        return;
+    }
     if (rc == 0)
         rc = instance_call(request->pooled->instance, workload_entry(request->workload),
                            &request->call, &err);

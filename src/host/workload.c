@@ -176,6 +176,7 @@ static struct workload_reuse with_defaults(struct workload_reuse reuse, bool is_
     reuse.concurrency_max =
         is_async ? or_default(reuse.concurrency_max, WORKLOAD_CONCURRENCY_DEFAULT) : 1;
     reuse.idle_ms = or_default(reuse.idle_ms, WORKLOAD_IDLE_MS_DEFAULT);
+    reuse.instances_max = or_default(reuse.instances_max, WORKLOAD_INSTANCES_DEFAULT);
     return reuse;
 }
 

@@ -4,6 +4,7 @@
 // reference.
 #pragma once
 
+#include "engine/engine.h"
 #include "engine/instance.h"
 #include "http/client.h"
 #include "wasi/wasi.h"
@@ -23,6 +24,7 @@ struct workload_reuse {
     uint32_t invocations_max; // requests that one of them serves in all
     uint32_t concurrency_max; // and at once; WASI 0.2: always one
     uint32_t idle_ms;         // without requests it ends after this
+    uint32_t instances_max;   // with requests or without, all threads together
     bool fresh;               // no pool: each request has a fresh instance
     bool no_reset;            // a fresh one is never a reset one
 };
@@ -30,6 +32,7 @@ struct workload_reuse {
 #define WORKLOAD_INVOCATIONS_DEFAULT 128u
 #define WORKLOAD_CONCURRENCY_DEFAULT 16u
 #define WORKLOAD_IDLE_MS_DEFAULT     1000u
+#define WORKLOAD_INSTANCES_DEFAULT   ENGINE_INSTANCES_DEFAULT
 
 // Everything is copied.
 struct workload_settings {

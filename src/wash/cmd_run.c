@@ -37,6 +37,7 @@ struct run_options {
     uint64_t invocations;
     uint64_t concurrency;
     uint64_t idle_ms;
+    uint64_t instances;
     uint64_t memory_bytes;
     uint64_t table_elements;
     uint64_t cpu_time_ms;
@@ -112,6 +113,10 @@ static const struct option options[] = {
      FIELD(cpu_time_ms)},
     {"max-handles", 0, OPTION_COUNT, "N", "handles of one instance (default 100000)",
      FIELD(handles)},
+    {"max-instances", 0, OPTION_COUNT, "N",
+     "instances for requests at once; further ones are answered\n"
+     "with 503 (default 1000)",
+     FIELD(instances)},
     {"max-invocations", 0, OPTION_COUNT, "N", "requests of a pooled instance in all (default 128)",
      FIELD(invocations)},
     {"max-log-rate", 0, OPTION_COUNT, "N",
@@ -287,6 +292,7 @@ static int make_settings(struct settings *settings, const struct run_options *ru
         .invocations_max = (uint32_t)MIN(run->invocations, UINT32_MAX),
         .concurrency_max = (uint32_t)MIN(run->concurrency, UINT32_MAX),
         .idle_ms = (uint32_t)MIN(run->idle_ms, UINT32_MAX),
+        .instances_max = (uint32_t)MIN(run->instances, ENGINE_INSTANCES_DEFAULT),
         .fresh = run->fresh_instances,
         .no_reset = run->no_reset,
     };

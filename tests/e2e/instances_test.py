@@ -4,7 +4,7 @@
 import threading
 import time
 
-from wash import Server, equal, guest, main
+from wash import Server, contains, equal, guest, main
 
 
 def visit(server, path="/"):
@@ -111,6 +111,21 @@ def test_0_3_fresh_when_asked_for():
         equal({answer[1] for answer in at_once(server, ["/wait?ms=100"] * 10)}, {1})
         equal(server.ask("/trap")[0], 500)
         equal(visit(server)[1], 1)
+
+
+def test_more_than_there_may_be_are_refused():
+    for name, options in (("p2-visits", ()), ("p3-visits", ("--max-concurrency", "1"))):
+        with Server(guest(name), "--workers", "1", "--max-instances", "3", *options) as server:
+            statuses = []
+            threads = [threading.Thread(target=lambda: statuses.append(server.ask("/wait?ms=1000")[0]))
+                       for _ in range(6)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            equal(sorted(statuses), [200] * 3 + [503] * 3)
+            contains(server.output(), "instance limit of 3 instances (--max-instances) reached")
+            equal(visit(server)[1] > 0, True)
 
 
 main([v for k, v in list(globals().items()) if k.startswith("test_")])
