@@ -18,10 +18,17 @@ START_SECONDS_MAX = 120
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k not in ("RUST_BACKTRACE", "RUST_LIB_BACKTRACE")}
 
 
+class GuestMissing(Exception):
+    pass
+
+
 def guest_path(name):
     """Large guests are not in the repository: they are measured where the shared folder is."""
-    here = os.path.join(GUESTS, name)
-    return here if os.path.exists(here) else os.path.join(SHARED, name)
+    for folder in (GUESTS, SHARED):
+        path = os.path.join(folder, name)
+        if os.path.exists(path):
+            return path
+    raise GuestMissing(f"there is no {name} in {GUESTS} nor {SHARED}")
 
 
 def free_port():
