@@ -27,7 +27,7 @@ struct http_access_format {
 
 static struct str shortened(struct str value)
 {
-    return str_sub(value, 0, HTTP_ACCESS_VALUE_BYTES_MAX);
+    return (struct str){value.data, MIN(value.len, HTTP_ACCESS_VALUE_BYTES_MAX)};
 }
 
 // Printable ASCII without quotes; all else as \xHH (as Apache does), so that a peer cannot forge
@@ -117,9 +117,14 @@ static void put_time(struct buf *out, const struct http_access_entry *entry, str
         buf_put(out, STR("-"));
 }
 
+// Of what was refused for its first line there are no parts.
 static void put_request_line(struct buf *out, const struct http_access_entry *entry,
                              struct str argument)
 {
+    if (entry->request->method.len == 0) {
+        buf_put(out, STR("-"));
+        return;
+    }
     put_escaped(out, entry->request->method);
     buf_put(out, STR(" "));
     put_escaped(out, entry->request->target);

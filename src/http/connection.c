@@ -26,6 +26,8 @@ void connection_destroy(struct connection *connection)
     }
     if (connection->h2)
         h2_free(connection);
+    if (connection->is_counted)
+        http_clients_give(connection->server->options.clients, &connection->peer);
     connection->state = CONNECTION_CLOSED;
     loop_defer_cancel(connection->server->loop, &connection->defer);
     deadline_clear(&connection->wait);
@@ -81,9 +83,28 @@ static void end_exchange(struct connection *connection)
         next_request(connection);
 }
 
+static struct str scheme_of(const struct connection *connection, const struct http_head *head)
+{
+    if (connection->stream.tls)
+        return STR("https");
+    return head->scheme.len ? head->scheme : STR("http");
+}
+
 static void refuse(struct connection *connection, unsigned status, const char *reason)
 {
+    const struct http_parser *parser = &connection->parser;
+    struct http_request request = {
+        .method = parser->head.method,
+        .target = parser->raw_target,
+        .authority = parser->host,
+        .scheme = scheme_of(connection, &parser->head),
+        .fields = connection->fields,
+        .field_count = parser->field_count,
+        .version_major = 1,
+        .version_minor = parser->head.version_minor,
+    };
     connection->server->counts.refused++;
+    exchange_log_refused(connection, &request, status);
     exchange_answer(connection, status, reason);
     deadline_clear(&connection->wait);
     connection->state = CONNECTION_FLUSH;
@@ -96,13 +117,6 @@ static void init_body(struct connection *connection, const struct http_head *hea
     body->remaining = head->chunked ? 0 : (uint64_t)head->content_length;
     body->done = !head->chunked && body->remaining == 0;
     body->continue_due = head->expect_continue && !body->done && unused_input(connection) == 0;
-}
-
-static struct str scheme_of(const struct connection *connection, const struct http_head *head)
-{
-    if (connection->stream.tls)
-        return STR("https");
-    return head->scheme.len ? head->scheme : STR("http");
 }
 
 static void start_exchange(struct connection *connection)
@@ -249,8 +263,9 @@ static bool step_discard(struct connection *connection)
     struct str piece;
     ssize_t len = body_next(connection, &piece);
     if (len == -EAGAIN) {
-        if (connection->wait.kind != DEADLINE_BODY)
-            deadline_set(connection->server, &connection->wait, DEADLINE_BODY);
+        // Once: not for each of the bytes.
+        if (connection->wait.kind != DEADLINE_LINGER)
+            deadline_set(connection->server, &connection->wait, DEADLINE_LINGER);
         return false;
     }
     connection->discarded += len > 0 ? (uint64_t)len : 0;
@@ -275,7 +290,7 @@ static bool step_flush(struct connection *connection)
     if (rc == -EAGAIN) {
         connection->blocked = true;
         if (connection->write.kind == DEADLINE_NONE)
-            deadline_set(connection->server, &connection->write, DEADLINE_WRITE);
+            output_expect_progress(connection);
         return false;
     }
     if (connection->eof || rc < 0) {
@@ -393,13 +408,13 @@ static void on_input(struct connection *connection)
             body->waiting = false;
             deadline_clear(&connection->wait);
             connection->exchange.readable_due = true;
+            body_wait_end(connection->server, body);
         }
         break;
     case CONNECTION_H2:
         h2_input(connection);
         break;
     case CONNECTION_DISCARD:
-        deadline_clear(&connection->wait);
         break;
     case CONNECTION_FLUSH:
     case CONNECTION_LINGER:
@@ -474,6 +489,11 @@ void connection_open(struct http_server *server, int fd, const struct net_endpoi
         server->now = loop_now(server->loop);
         loop_timer_start(&server->tick, HTTP_SERVER_TICK_MS * NS_PER_MS);
     }
+    // Behind a proxy it is not yet known whose it is.
+    if (!server->options.proxy_protocol && !server_count_client(connection)) {
+        connection_destroy(connection);
+        return;
+    }
     opening_begin(connection);
     connection_work(connection);
 }
@@ -497,6 +517,18 @@ void connection_close_idle(struct connection *connection)
     deadline_clear(&connection->wait);
     connection->state = CONNECTION_FLUSH;
     connection_work(connection);
+}
+
+bool connection_give_way(struct connection *connection)
+{
+    if (connection->working)
+        return false;
+    if (connection->state == CONNECTION_H2)
+        return h2_give_way(connection);
+    if (connection->state != CONNECTION_HEAD || !is_idle(connection))
+        return false;
+    connection_expired(connection, DEADLINE_IDLE);
+    return true;
 }
 
 void connection_expired(struct connection *connection, enum deadline_kind kind)
@@ -525,10 +557,11 @@ void connection_expired(struct connection *connection, enum deadline_kind kind)
         connection->state = CONNECTION_CLOSED;
         break;
     case DEADLINE_LINGER:
-        connection->state = CONNECTION_CLOSED;
+        connection->state =
+            connection->state == CONNECTION_DISCARD ? CONNECTION_FLUSH : CONNECTION_CLOSED;
         break;
     case DEADLINE_WRITE:
-        connection->gone = true;
+        connection->gone |= !output_progressed(connection);
         break;
     case DEADLINE_NONE:
     case DEADLINE_STREAM_BODY:

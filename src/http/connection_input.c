@@ -184,6 +184,23 @@ ssize_t input_fill(struct connection *connection)
 
 // ---- the request's body -------------------------------------------------------------------------
 
+void body_wait_end(const struct http_server *server, struct request_body *body)
+{
+    // Time goes in ticks; many short waits add up to what they took nevertheless.
+    body->waited += server->now - body->wait_since;
+}
+
+bool body_wait_begin(const struct http_server *server, struct http_exchange *exchange)
+{
+    struct request_body *body = &exchange->body;
+    const struct http_server_options *options = &server->options;
+    uint64_t waited_ms = body->waited / NS_PER_MS;
+    body->wait_since = server->now;
+    // Once it answers, both sides may talk for as long as they like.
+    return exchange->response.started || waited_ms <= options->body_timeout_ms ||
+           body->received >= waited_ms * options->receive_rate_min / 1000;
+}
+
 static int body_fail(struct connection *connection, int code)
 {
     connection->exchange.body.error = code;

@@ -69,6 +69,12 @@ static int read_proxy_header(struct connection *connection, struct error *err)
     return rc;
 }
 
+static void close_now(struct connection *connection)
+{
+    deadline_clear(&connection->wait);
+    connection->state = CONNECTION_CLOSED;
+}
+
 // True when the opening goes on.
 static bool step_proxy(struct connection *connection)
 {
@@ -82,6 +88,10 @@ static bool step_proxy(struct connection *connection)
     }
     connection->proxy_header_due = false;
     input_to_idle(connection);
+    if (!server_count_client(connection)) {
+        close_now(connection);
+        return false;
+    }
     return true;
 }
 

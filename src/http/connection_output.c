@@ -5,6 +5,8 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
 
 size_t output_unsent(const struct connection *connection)
 {
@@ -100,13 +102,39 @@ static struct str waiting(const struct connection *connection)
     return str_from_index(buf_str(&connection->out), connection->out_sent);
 }
 
+// Bytes that the peer has not acknowledged.
+static int held_by_kernel(const struct connection *connection)
+{
+    int held;
+    return ioctl(connection->stream.fd, SIOCOUTQ, &held) < 0 ? 0 : held;
+}
+
+void output_expect_progress(struct connection *connection)
+{
+    connection->write_mark = held_by_kernel(connection);
+    deadline_set(connection->server, &connection->write, DEADLINE_WRITE);
+}
+
+// The kernel says that there is room only when much of its buffer is free: a slow peer may take
+// bytes for a long time before.
+bool output_progressed(struct connection *connection)
+{
+    const struct http_server_options *options = &connection->server->options;
+    uint64_t due = (uint64_t)options->send_rate_min * options->write_timeout_ms / 1000;
+    int held = held_by_kernel(connection);
+    if (connection->write_mark - held < (int64_t)MAX(due, 1u))
+        return false;
+    output_expect_progress(connection);
+    return true;
+}
+
 static void after_progress(struct connection *connection, bool progress)
 {
     struct http_server *server = connection->server;
     if (!connection->blocked)
         deadline_clear(&connection->write);
     else if (progress || connection->write.kind == DEADLINE_NONE)
-        deadline_set(server, &connection->write, DEADLINE_WRITE);
+        output_expect_progress(connection);
     if (connection->choked && output_unsent(connection) <= server->options.output_bytes_max / 2) {
         connection->choked = false;
         connection->exchange.writable_due = true;

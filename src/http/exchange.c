@@ -2,7 +2,7 @@
 // What exchanges have in common, and the way to their protocol's functions.
 #include "http/exchange.h"
 
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 const struct http_request *http_exchange_request(const struct http_exchange *exchange)
 {
@@ -87,10 +87,22 @@ void http_exchange_abort(struct http_exchange *exchange, unsigned status)
     exchange->ops->abort(exchange, status);
 }
 
+static void count_request(struct http_exchange *exchange, struct connection *connection)
+{
+    uint32_t max = connection->server->options.requests_per_connection_max;
+    connection->requests++;
+    if (max == 0 || connection->requests < max)
+        return;
+    exchange->keep_alive = false;
+    if (connection->h2)
+        h2_drain(connection);
+}
+
 void exchange_begin(struct http_exchange *exchange, struct connection *connection)
 {
     struct http_server *server = connection->server;
     exchange->connection = connection;
+    count_request(exchange, connection);
     if (server->options.access_log)
         clock_gettime(CLOCK_MONOTONIC, &exchange->started);
     server->counts.requests++;
@@ -121,6 +133,22 @@ static void write_access_log(const struct http_exchange *exchange)
         .cut = !exchange->response.finished || exchange->response.cut,
     };
     entry.time_us = now.tv_sec * 1000000 + now.tv_nsec / 1000 - (int64_t)entry.duration_us;
+    http_access_log_add(connection->server->options.access_log, &entry);
+}
+
+void exchange_log_refused(const struct connection *connection, const struct http_request *request,
+                          unsigned status)
+{
+    struct timespec now;
+    if (!connection->server->options.access_log)
+        return;
+    clock_gettime(CLOCK_REALTIME, &now);
+    struct http_access_entry entry = {
+        .request = request,
+        .peer = connection->peer,
+        .status = status,
+        .time_us = now.tv_sec * 1000000 + now.tv_nsec / 1000,
+    };
     http_access_log_add(connection->server->options.access_log, &entry);
 }
 

@@ -27,6 +27,12 @@ static void send_continue(struct connection *connection)
         connection->gone = true;
 }
 
+static int end_slow_body(struct http_exchange *exchange)
+{
+    exchange->keep_alive = false;
+    return exchange->body.error = -ETIMEDOUT;
+}
+
 static ssize_t h1_read(struct http_exchange *exchange, struct str *out)
 {
     struct connection *connection = connection_of(exchange);
@@ -35,6 +41,8 @@ static ssize_t h1_read(struct http_exchange *exchange, struct str *out)
         return -ECONNRESET;
     ssize_t len = body_next(connection, out);
     if (len == -EAGAIN) {
+        if (!body_wait_begin(connection->server, exchange))
+            return end_slow_body(exchange);
         body->waiting = true;
         send_continue(connection);
         deadline_set(connection->server, &connection->wait, DEADLINE_BODY);

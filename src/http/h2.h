@@ -53,5 +53,7 @@ bool h2_wants_input(const struct connection *connection);
 // Graceful end (RFC 9113 section 6.8): GOAWAY for any stream, then, after a round trip, for those
 // that came.
 void h2_drain(struct connection *connection);
+// Ends when no stream is open: whether it does.
+bool h2_give_way(struct connection *connection);
 void h2_expired(struct connection *connection);
 void h2_stream_expired(struct deadline *deadline, enum deadline_kind kind);

@@ -75,6 +75,8 @@ static ssize_t h2_read(struct http_exchange *exchange, struct str *out)
     if (stream->gone || stream->state != H2_STREAM_EXCHANGE)
         return -ECONNRESET;
     if (stream->in.len == 0) {
+        if (!body_wait_begin(server_of(stream), exchange) && !is_long_lived(stream))
+            return body->error = -ETIMEDOUT;
         wait_for_input(stream);
         return -EAGAIN;
     }
@@ -261,6 +263,7 @@ static void h2_abort(struct http_exchange *exchange, unsigned status)
 void h2_answer(struct h2_stream *stream, unsigned status, const char *reason)
 {
     server_of(stream)->counts.refused++;
+    exchange_log_refused(stream->h2->connection, &stream->exchange.request, status);
     answer(stream, status, reason);
     h2_stream_tell_closed(stream);
 }

@@ -302,6 +302,14 @@ void h2_expired(struct connection *connection)
     }
 }
 
+bool h2_give_way(struct connection *connection)
+{
+    if (connection->h2->wait != H2_WAIT_IDLE || connection->h2->dead)
+        return false;
+    h2_expired(connection);
+    return true;
+}
+
 void h2_drain(struct connection *connection)
 {
     struct h2 *h2 = connection->h2;

@@ -197,6 +197,7 @@ void h2_stream_readable(struct h2_stream *stream)
         return;
     body->waiting = false;
     deadline_clear(&stream->wait);
+    body_wait_end(server_of(stream), body);
     stream->exchange.readable_due = true;
     h2_stream_due(stream);
 }

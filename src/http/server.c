@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -10,6 +11,8 @@
 #include "net/address.h"
 
 #define ACCEPTS_PER_TURN 64
+// Of the longest idle: one may be about to end.
+#define IDLE_LOOKED_AT_MAX 8
 
 // ---- pools and the date -------------------------------------------------------------------------
 
@@ -64,11 +67,98 @@ static void set_accepting(struct http_server *server, bool accepting)
         server->accepting = false;
 }
 
+static void tell_refused(struct http_server *server, const char *reason)
+{
+    if (server->options.on_connection_refused)
+        server->options.on_connection_refused(reason, server->options.user);
+}
+
+bool server_count_client(struct connection *connection)
+{
+    struct http_server *server = connection->server;
+    if (!server->options.clients)
+        return true;
+    connection->is_counted = http_clients_take(server->options.clients, &connection->peer);
+    if (connection->is_counted)
+        return true;
+    server->counts.refused_connections++;
+    tell_refused(server, "a client has too many connections");
+    return false;
+}
+
+// Whether one that has been idle for some while makes room for another, at once or soon.
+static bool close_longest_idle(struct http_server *server)
+{
+    struct deadline_list *list = &server->deadlines[DEADLINE_IDLE];
+    struct deadline *deadline = list->head.next;
+    uint64_t spared = HTTP_SERVER_IDLE_SPARED_MS * NS_PER_MS;
+    for (int i = 0; i < IDLE_LOOKED_AT_MAX && deadline != &list->head; i++) {
+        struct connection *connection = container_of(deadline, struct connection, wait);
+        if (deadline->due > server->now + list->duration - MIN(spared, list->duration))
+            return false;
+        deadline = deadline->next;
+        if (connection_give_way(connection)) {
+            server->counts.idle_closed_early++;
+            return true;
+        }
+    }
+    return false;
+}
+
+static int open_spare(void)
+{
+    return open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+// Nothing of ours will end and leave a descriptor: whoever comes is told rather than left waiting.
+static void refuse_with_spare(struct http_server *server)
+{
+    static const char answer[] = "HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\n"
+                                 "retry-after: 1\r\nconnection: close\r\n\r\n";
+    if (server->spare_fd < 0)
+        return;
+    close(server->spare_fd);
+    int fd = accept4(server->listener_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd >= 0) {
+        char request[4096]; // unread, it would reset the connection
+        (void)recv(fd, request, sizeof(request), MSG_DONTWAIT);
+        if (!server->tls && !server->options.proxy_protocol)
+            (void)send(fd, answer, sizeof(answer) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        (void)shutdown(fd, SHUT_WR);
+        close(fd);
+        server->counts.refused_connections++;
+    }
+    server->spare_fd = open_spare();
+}
+
+static void out_of_descriptors(struct http_server *server)
+{
+    server->counts.descriptor_shortages++;
+    tell_refused(server, "no descriptor is left for new connections (ulimit -n)");
+    uint32_t before = server->counts.connections;
+    if (close_longest_idle(server) && server->counts.connections < before)
+        return;
+    if (before == 0)
+        refuse_with_spare(server);
+    // Watching on would spin; a connection that ends, or the next tick, tries again.
+    set_accepting(server, false);
+    if (!server->tick.active)
+        loop_timer_start(&server->tick, HTTP_SERVER_TICK_MS * NS_PER_MS);
+}
+
+static bool has_room(struct http_server *server)
+{
+    const struct http_server_options *options = &server->options;
+    if (server->counts.connections < options->connections_max)
+        return true;
+    return close_longest_idle(server) && server->counts.connections < options->connections_max;
+}
+
 static void on_listener(struct loop_poll *poll, unsigned events)
 {
     struct http_server *server = container_of(poll, struct http_server, listener);
     for (int i = 0; i < ACCEPTS_PER_TURN; i++) {
-        if (server->counts.connections >= server->options.connections_max) {
+        if (!has_room(server)) {
             set_accepting(server, false);
             return;
         }
@@ -82,10 +172,7 @@ static void on_listener(struct loop_poll *poll, unsigned events)
             (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
             connection_open(server, fd, &peer);
         } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
-            // Watching on would spin; a connection that ends, or the next tick, tries again.
-            set_accepting(server, false);
-            if (!server->tick.active)
-                loop_timer_start(&server->tick, HTTP_SERVER_TICK_MS * NS_PER_MS);
+            out_of_descriptors(server);
             return;
         } else if (errno != ECONNABORTED && errno != EINTR) {
             return;
@@ -197,6 +284,8 @@ static void fill_defaults(struct http_server_options *options)
         {&options->idle_timeout_ms, HTTP_SERVER_IDLE_TIMEOUT_MS},
         {&options->body_timeout_ms, HTTP_SERVER_BODY_TIMEOUT_MS},
         {&options->write_timeout_ms, HTTP_SERVER_WRITE_TIMEOUT_MS},
+        {&options->receive_rate_min, HTTP_SERVER_RATE_MIN},
+        {&options->send_rate_min, HTTP_SERVER_RATE_MIN},
     };
     for (size_t i = 0; i < ARRAY_LEN(defaults); i++)
         if (*defaults[i].value == 0)
@@ -244,6 +333,7 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     server->loop = loop;
     server->options = *options;
     server->tls = tls_context_ref(options->tls);
+    server->options.clients = http_clients_ref(options->clients);
     fill_defaults(&server->options);
     server->limits =
         (struct http_parser_limits){server->options.request_line_bytes_max,
@@ -262,9 +352,11 @@ int http_server_new(struct loop *loop, const struct http_server_options *options
     int rc = open_listener(server, err);
     if (rc < 0) {
         tls_context_unref(server->tls);
+        http_clients_unref(server->options.clients);
         free(server);
         return rc;
     }
+    server->spare_fd = open_spare();
     *out = server;
     return 0;
 }
@@ -286,6 +378,9 @@ void http_server_free(struct http_server *server)
     pool_done(&server->h2_heads);
     pool_done(&server->h2_streams);
     tls_context_unref(server->tls);
+    http_clients_unref(server->options.clients);
+    if (server->spare_fd >= 0)
+        close(server->spare_fd);
     free(server->address);
     free(server);
 }

@@ -12,6 +12,7 @@
 #include "http/access_log.h"
 #include "http/exchange.h"
 #include "http/parser.h"
+#include "http/server_clients.h"
 #include "loop/loop.h"
 #include "net/tls.h"
 
@@ -28,8 +29,13 @@ struct http_server_options {
     struct http_access_log *access_log; // NULL: none; outlives the server
     // HTTPS; NULL: plain HTTP. The server takes a reference.
     struct tls_context *tls;
-    uint32_t connections_max; // more wait in the kernel's queue
-    uint32_t pipelined_max;   // requests served in a row before other connections have their turn
+    // At the limit, and when the process has no descriptor left, connections that have been idle
+    // for HTTP_SERVER_IDLE_SPARED_MS make room, the longest idle first; else more wait in the
+    // kernel's queue.
+    uint32_t connections_max;
+    struct http_clients *clients; // of one client; more are closed. NULL: no limit; referenced
+    uint32_t requests_per_connection_max; // then `Connection: close`, GOAWAY; default: no limit
+    uint32_t pipelined_max; // requests served in a row before other connections have their turn
 
     uint32_t request_line_bytes_max; // more: 414
     uint32_t head_bytes_max;         // more: 431
@@ -46,12 +52,20 @@ struct http_server_options {
     uint32_t head_timeout_ms;      // from the first byte to the end of the head: 408
     uint32_t idle_timeout_ms;      // between requests: close
     uint32_t body_timeout_ms;      // without a byte while somebody reads: -ETIMEDOUT for the reader
-    uint32_t write_timeout_ms;     // without the peer taking a byte: close
+    uint32_t write_timeout_ms;     // without the peer taking enough: close
+    // Slow clients, in bytes a second: of a body that somebody waits for before the answer begins,
+    // after body_timeout_ms of waiting in all (less: -ETIMEDOUT for the reader); and of what the
+    // peer takes within write_timeout_ms when nothing more fits.
+    uint32_t receive_rate_min;
+    uint32_t send_rate_min;
 
     // A request's head is complete. The exchange is the callee's to end.
     void (*on_request)(struct http_exchange *exchange, void *user);
     // A handshake failed. May be NULL: they are counted.
     void (*on_tls_failure)(enum tls_failure kind, const char *reason, void *user);
+    // A connection was closed before it could ask, or has to wait: limits, descriptors. May be
+    // NULL: they are counted.
+    void (*on_connection_refused)(const char *reason, void *user);
     // A connection did not begin with the header due. May be NULL: they are counted.
     void (*on_proxy_failure)(const char *reason, void *user);
     void *user;
@@ -71,7 +85,10 @@ struct http_server_options {
 #define HTTP_SERVER_IDLE_TIMEOUT_MS            60000u
 #define HTTP_SERVER_BODY_TIMEOUT_MS            30000u
 #define HTTP_SERVER_WRITE_TIMEOUT_MS           30000u
-// The rest of a body that nobody read is thrown away up to here to keep the connection.
+#define HTTP_SERVER_RATE_MIN                   240u
+#define HTTP_SERVER_IDLE_SPARED_MS             1000u
+// The rest of a body that nobody read is thrown away up to here and HTTP_SERVER_LINGER_TIMEOUT_MS
+// to keep the connection.
 #define HTTP_SERVER_DISCARD_BYTES_MAX ((uint64_t)64 * 1024)
 // After the last answer the peer may send this long without being reset.
 #define HTTP_SERVER_LINGER_TIMEOUT_MS 2000u
@@ -98,9 +115,12 @@ void http_server_drain(struct http_server *server, uint64_t timeout_ms, void (*d
 
 struct http_server_counts {
     uint32_t connections;
-    uint32_t exchanges; // running
-    uint64_t requests;  // since the start
-    uint64_t refused;   // malformed or over a limit
+    uint32_t exchanges;            // running
+    uint64_t requests;             // since the start
+    uint64_t refused;              // malformed or over a limit
+    uint64_t refused_connections;  // of clients with too many, or 503 for want of descriptors
+    uint64_t descriptor_shortages; // times that accepting stopped for want of descriptors
+    uint64_t idle_closed_early;    // to make room
     uint64_t proxy_failures;
     uint64_t tls_handshakes;
     uint64_t tls_resumed; // of these

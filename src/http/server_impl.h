@@ -66,6 +66,7 @@ struct http_server {
     struct http_parser_limits limits;
     struct loop_poll listener;
     int listener_fd;
+    int spare_fd; // closed to answer somebody when there is no other descriptor
     bool accepting;
     char *address;
     struct tls_context *tls; // of new connections; NULL: plain
@@ -102,8 +103,9 @@ struct request_body {
     bool is_chunked;
     bool in_trailers;
     bool done;
-    bool waiting;      // the user was told -EAGAIN
-    bool continue_due; // 100 was not sent yet
+    bool waiting;                // the user was told -EAGAIN
+    uint64_t wait_since, waited; // of the loop's time, for the rate
+    bool continue_due;           // 100 was not sent yet
 };
 
 struct response {
@@ -169,6 +171,7 @@ struct connection {
     struct net_stream stream;
     struct net_endpoint peer; // the client, also when a proxy is between
     bool proxy_header_due;
+    bool is_counted; // among the client's connections
     enum connection_state state;
     struct deadline wait; // head, idle, body or linger
     struct deadline write;
@@ -181,9 +184,11 @@ struct connection {
 
     struct buf out;
     size_t out_sent;
-    bool blocked; // the kernel takes no more
-    bool choked;  // the user saw a write budget of 0
+    bool blocked;   // the kernel takes no more
+    bool choked;    // the user saw a write budget of 0
+    int write_mark; // bytes that the kernel held when `write` was set
 
+    uint32_t requests;
     struct h2 *h2; // of CONNECTION_H2
     bool spoke_h1;
 
@@ -203,6 +208,8 @@ void deadline_clear(struct deadline *deadline);
 void deadlines_run(struct http_server *server);
 
 // server.c
+// Counts the connection as one of its client's; false when there are too many.
+bool server_count_client(struct connection *connection);
 void server_accept_again(struct http_server *server);
 void server_forget(struct connection *connection);
 struct str server_date(struct http_server *server);
@@ -214,6 +221,8 @@ void connection_work(struct connection *connection);
 void connection_wake(struct connection *connection); // works at the end of the turn
 void connection_destroy(struct connection *connection);
 void connection_close_idle(struct connection *connection);
+// Closes it when it is idle, to make room: whether it does.
+bool connection_give_way(struct connection *connection);
 
 // connection_opening.c
 // Chooses the first state.
@@ -236,6 +245,9 @@ int input_grow_head(struct connection *connection);
 // As http_exchange_read(), receiving when needed.
 ssize_t body_next(struct connection *connection, struct str *out);
 void body_consume(struct connection *connection, size_t len);
+// The user waits for more: false when too little came for the time. And bytes came.
+bool body_wait_begin(const struct http_server *server, struct http_exchange *exchange);
+void body_wait_end(const struct http_server *server, struct request_body *body);
 
 // connection_output.c
 size_t output_unsent(const struct connection *connection);
@@ -248,12 +260,19 @@ int output_send(struct connection *connection, struct str data, struct str tail)
 #define OUTPUT_PARTS_MAX 16u
 int output_send_parts(struct connection *connection, const struct str *parts, size_t count);
 void output_flush(struct connection *connection);
+// Begins the time within which the peer must take something.
+void output_expect_progress(struct connection *connection);
+// That time is over: false when the peer took too little, else it begins anew.
+bool output_progressed(struct connection *connection);
 void output_release(struct connection *connection);
 
 // exchange.c
 // Counts it and shows it to the server's user.
 void exchange_begin(struct http_exchange *exchange, struct connection *connection);
 void exchange_tell_closed(struct http_exchange *exchange);
+// A request that its user never saw. What of it could not be read is empty.
+void exchange_log_refused(const struct connection *connection, const struct http_request *request,
+                          unsigned status);
 bool exchange_has_no_body(const struct http_exchange *exchange, unsigned status);
 // A line for a person, "404 Not Found: reason"; its length.
 size_t exchange_reason(char *text, size_t size, unsigned status, const char *reason);
