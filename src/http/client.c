@@ -77,7 +77,7 @@ void request_connected(struct http_client_request *request)
 bool request_can_repeat(const struct http_client_request *request)
 {
     static const char *const idempotent[] = {"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
-    if (request->fresh || request->upload_taken > 0)
+    if (request->fresh || request->upload_taken > 0 || request->upload_broken)
         return false;
     for (size_t i = 0; i < ARRAY_LEN(idempotent); i++)
         if (str_is(request->method, idempotent[i]))

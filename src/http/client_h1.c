@@ -183,8 +183,8 @@ void h1_begin(struct client_connection *connection)
         connection->h1.await_continue = true;
         loop_timer_start(&connection->h1.continue_timer, CONTINUE_WAIT_MS * CLIENT_NS_PER_MS);
     }
-    if (!request->sends_body)
-        request->upload_sent = true;
+    request->upload_sent = !request->sends_body;
+    request->send_blocked = request->recv_paused = false;
     // A body that is written right away leaves together with the head.
     request_notify(request, EVENT_FLOW);
 }

@@ -302,8 +302,7 @@ static int submit(struct client_h2 *h2, struct http_client_request *request)
             pair(STR("content-length"),
                  arena_printf(&request->arena, "%lld", (long long)request->upload_length));
     bool has_body = request->sends_body && request->upload_length != 0;
-    if (!has_body)
-        request->upload_sent = true;
+    request->upload_sent = !has_body;
     int32_t stream =
         nghttp2_submit_request(h2->session, NULL, pairs, count, has_body ? &body : NULL, request);
     free(pairs);
@@ -362,7 +361,8 @@ static bool go_on(struct client_connection *connection)
     if (h2->count == 0 && connection->state == CONNECTION_MANY) {
         connection->state = CONNECTION_BUSY; // for a moment: it becomes idle
         pool_offer(connection);
-    } else if (connection->client->hungry && client_h2_has_room(connection)) {
+    } else if (connection->state == CONNECTION_MANY && connection->client->hungry &&
+               client_h2_has_room(connection)) {
         pool_offer(connection);
     }
     return true;

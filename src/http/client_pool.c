@@ -92,20 +92,35 @@ static void origin_free_if_unused(struct client_origin *origin)
 
 // ---- requests that wait -------------------------------------------------------------------------
 
-static void wait_append(struct http_client_request *request)
+static void hungry_enter(struct client_origin *origin)
 {
-    struct client_origin *origin = request->origin;
     struct http_client *client = origin->client;
-    request->waits = true;
-    request->wait_prev = origin->wait_last;
-    *(origin->wait_last ? &origin->wait_last->wait_next : &origin->wait_first) = request;
-    origin->wait_last = request;
-    if (request->wait_prev)
-        return;
     origin->hungry_next = client->hungry;
     if (origin->hungry_next)
         origin->hungry_next->hungry_prev = origin;
     client->hungry = origin;
+}
+
+static void wait_append(struct http_client_request *request)
+{
+    struct client_origin *origin = request->origin;
+    request->waits = true;
+    request->wait_prev = origin->wait_last;
+    *(origin->wait_last ? &origin->wait_last->wait_next : &origin->wait_first) = request;
+    origin->wait_last = request;
+    if (!request->wait_prev)
+        hungry_enter(origin);
+}
+
+static void wait_prepend(struct http_client_request *request)
+{
+    struct client_origin *origin = request->origin;
+    request->waits = true;
+    request->wait_next = origin->wait_first;
+    *(origin->wait_first ? &origin->wait_first->wait_prev : &origin->wait_last) = request;
+    origin->wait_first = request;
+    if (!request->wait_next)
+        hungry_enter(origin);
 }
 
 static void wait_remove(struct http_client_request *request)
@@ -128,6 +143,14 @@ static void wait_remove(struct http_client_request *request)
 
 // ---- a connection's life ------------------------------------------------------------------------
 
+// Nothing may come while nothing was asked for, but what TLS has to say for itself.
+static void idle_event(struct client_connection *connection)
+{
+    char byte;
+    if (!connection->stream.tls || net_stream_read(&connection->stream, &byte, 1) != -EAGAIN)
+        client_close(connection);
+}
+
 static void on_poll(struct loop_poll *poll, unsigned events)
 {
     struct client_connection *connection = container_of(poll, struct client_connection, poll);
@@ -136,7 +159,7 @@ static void on_poll(struct loop_poll *poll, unsigned events)
     else if (connection->state == CONNECTION_BUSY)
         h1_event(connection, events);
     else
-        client_close(connection); // nothing may come while nothing was asked for
+        idle_event(connection);
 }
 
 int client_watch(struct client_connection *connection, unsigned events)
@@ -296,6 +319,9 @@ static bool try_acquire(struct http_client_request *request)
 void pool_acquire(struct http_client_request *request)
 {
     request->phase = PHASE_WAITING;
+    request_touch(request);
+    loop_timer_start(&request->timer,
+                     MIN(request->connect_timeout_ns, request->client->connection_wait_ns));
     if (!request->origin) {
         request->origin = origin_of(request);
         request->origin->users++;
@@ -332,8 +358,14 @@ static void on_serve(struct loop_defer *defer)
     struct http_client *client = container_of(defer, struct http_client, serve);
     for (struct client_origin *origin = client->hungry, *next; origin; origin = next) {
         next = origin->hungry_next;
-        while (origin->wait_first && try_acquire(origin->wait_first))
-            wait_remove(origin->wait_first);
+        struct http_client_request *request;
+        while ((request = origin->wait_first)) {
+            wait_remove(request);
+            if (try_acquire(request))
+                continue;
+            wait_prepend(request);
+            break;
+        }
     }
 }
 

@@ -160,8 +160,6 @@ int http_client_start(struct http_client *client, const struct http_client_reque
         http_client_request_free(request);
         return rc;
     }
-    request_touch(request);
-    loop_timer_start(&request->timer, MIN(request->connect_timeout_ns, client->connection_wait_ns));
     pool_acquire(request);
     *out = request;
     return 0;
