@@ -369,7 +369,8 @@ int async_tick(struct async_store *store, struct error *err)
     uint32_t count = 0;
     for (struct async_thread *t = store->ready.first; t; t = t->queue_next)
         count++;
-    for (; count > 0 && store->ready.first; count--) {
+    store->gives_way = false;
+    for (; count > 0 && store->ready.first && !store->gives_way; count--) {
         int rc = tick_one(store->ready.first, err);
         if (rc < 0)
             return rc;

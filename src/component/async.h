@@ -187,6 +187,7 @@ struct async_store {
     struct async_thread *current;
     struct async_thread *switch_to; // runs next, in place of the thread that blocks
     struct thread_list ready;
+    bool gives_way; // set from outside while async_tick() runs: it returns soon
     struct handle_quota handles;
     uint32_t thread_count, threads_max;
     uint32_t stream_count, streams_max; // subtasks count as well
@@ -279,7 +280,8 @@ bool async_type_equal(struct async_store *store, const struct type *a, const str
 _must_use_ int async_call(struct async_store *store, const struct plan_lifted *lifted,
                           const struct async_caller *caller, void *data, struct async_task **out,
                           struct error *err);
-// Asks the task to end early: its caller's resolve() gets NULL, now, later or never.
+// Asks the task to end early: its caller's resolve() gets NULL, now, later or never. One that has
+// returned and goes on is not told.
 _must_use_ int async_request_cancel(struct async_task *task, struct error *err);
 
 // Calls a function of synchronous type for the host, on the running fiber: enters the component

@@ -325,6 +325,8 @@ int async_request_cancel(struct async_task *task, struct error *err)
 {
     if (task->state == TASK_INITIAL)
         return cancel_unstarted(task, err);
+    if (task->state != TASK_STARTED) // it has returned, and goes on, or was asked before
+        return 0;
     struct async_thread *thread = can_be_told(task, &task->thread) ? &task->thread : NULL;
     for (struct async_thread *t = task->threads; t && !thread; t = t->task_next)
         if (can_be_told(task, t))

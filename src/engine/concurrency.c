@@ -29,6 +29,7 @@ static void wait_idle(struct task *task)
     task->blocked = true;
     task->wait_next = instance->idle;
     instance->idle = task;
+    task->heat = 0;
     instance->idle_count++;
     task_count(task->executor, -1);
 }
@@ -367,12 +368,15 @@ void instance_tick(struct instance *instance)
     ERROR(err);
     if (instance->broken)
         return;
+    struct executor *executor = instance->executor;
+    uint32_t hits = executor->hits;
     instance->settling++;
     uint32_t want = instance->linked->idle_fibers;
     int rc = make_idle(instance, instance->waiting_fiber ? want + 1 : want, &err);
     wake_all(&instance->waiting_fiber);
     if (rc == 0)
         rc = async_tick(&instance->async, &err);
+    executor_end_run(executor, hits, &instance->heat);
     if (rc < 0)
         instance_fail(instance, TASK_TRAPPED, &err);
     else if (async_has_ready(&instance->async))

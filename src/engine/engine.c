@@ -3,7 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
 
 #include "engine/pages.h"
@@ -19,9 +19,8 @@
 #define STACK_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
 
-// Threads with spinning code that are looked after at once, and how long such code runs at least.
-#define SPINNING_MAX      64
-#define SPINNING_PAUSE_US 50
+#define EVENTS_MAX 16
+#define NS_PER_S   1000000000u
 
 static void configure_pool(wasm_config_t *config, const struct engine_options *options)
 {
@@ -78,32 +77,48 @@ static bool is_busy(struct engine *engine)
     return false;
 }
 
-// Loops of threads where guest code runs and runs, with the lock held.
-static nfds_t list_spinning(struct engine *engine, struct pollfd *out)
+// Threads in the middle of a slice (executor.c) that have events to look at. They may have come to
+// its end, or be gone, meanwhile.
+static void preempt(struct engine *engine, const struct epoll_event *events, int count)
 {
-    nfds_t count = 0;
-    for (struct executor *executor = engine->executors; executor && count < SPINNING_MAX;
+    bool found = false;
+    pthread_mutex_lock(&engine->ticker_lock);
+    for (struct executor *executor = engine->executors; executor;
          executor = executor->attached_next)
-        if (atomic_load_explicit(&executor->spinning, memory_order_relaxed))
-            out[count++] = (struct pollfd){.fd = loop_descriptor(executor->loop), .events = POLLIN};
-    return count;
+        for (int i = 0; i < count; i++)
+            if (events[i].data.ptr == executor) {
+                atomic_store(&executor->preempt, true);
+                found = true;
+            }
+    pthread_mutex_unlock(&engine->ticker_lock);
+    if (found)
+        wasmtime_engine_increment_epoch(engine->wasm);
 }
 
-// Until the epoch is to advance: where code spins that is when its thread has anything else to do,
-// so that others hardly notice it.
-static void wait_for_tick(struct pollfd *spinning, nfds_t count)
+static uint64_t now_ns(void)
 {
-    struct timespec pause = {0,
-                             count ? SPINNING_PAUSE_US * 1000L : ENGINE_EPOCH_TICK_MS * 1000000L};
-    nanosleep(&pause, NULL);
-    if (count > 0)
-        (void)poll(spinning, count, ENGINE_EPOCH_TICK_MS);
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
+}
+
+static void wait_for_tick(struct engine *engine)
+{
+    uint64_t now = now_ns(), end = now + ENGINE_EPOCH_TICK_MS * 1000000u;
+    for (; now < end; now = now_ns()) {
+        struct epoll_event events[EVENTS_MAX];
+        struct timespec left = {0, (long)(end - now)};
+        int count = epoll_pwait2(engine->watch, events, EVENTS_MAX, &left, NULL);
+        if (count > 0)
+            preempt(engine, events, count);
+        else if (count < 0 && errno != EINTR) // Linux before 5.11
+            nanosleep(&left, NULL);
+    }
 }
 
 static void *tick(void *arg)
 {
     struct engine *engine = arg;
-    struct pollfd spinning[SPINNING_MAX];
     prctl(PR_SET_TIMERSLACK, 1);
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {
@@ -115,9 +130,9 @@ static void *tick(void *arg)
             atomic_store(&engine->ticker_asleep, false);
         }
         // Once awake it stays so for a tick: short tasks wake it 200 times a second at the most.
-        nfds_t count = list_spinning(engine, spinning);
         pthread_mutex_unlock(&engine->ticker_lock);
-        wait_for_tick(spinning, count);
+        wait_for_tick(engine);
+        atomic_fetch_add_explicit(&engine->ticks, 1, memory_order_relaxed);
         wasmtime_engine_increment_epoch(engine->wasm);
         pthread_mutex_lock(&engine->ticker_lock);
     }
@@ -127,10 +142,12 @@ static void *tick(void *arg)
 
 void engine_attach(struct engine *engine, struct executor *executor)
 {
+    struct epoll_event none = {.events = EPOLLONESHOT, .data.ptr = executor};
     pthread_mutex_lock(&engine->ticker_lock);
     executor->attached_next = engine->executors;
     engine->executors = executor;
     pthread_mutex_unlock(&engine->ticker_lock);
+    (void)epoll_ctl(engine->watch, EPOLL_CTL_ADD, loop_descriptor(executor->loop), &none);
 }
 
 void engine_detach(struct engine *engine, struct executor *executor)
@@ -141,6 +158,14 @@ void engine_detach(struct engine *engine, struct executor *executor)
         link = &(*link)->attached_next;
     *link = executor->attached_next;
     pthread_mutex_unlock(&engine->ticker_lock);
+    (void)epoll_ctl(engine->watch, EPOLL_CTL_DEL, loop_descriptor(executor->loop), NULL);
+}
+
+void engine_watch(struct engine *engine, struct executor *executor)
+{
+    struct epoll_event once = {.events = EPOLLIN | EPOLLONESHOT, .data.ptr = executor};
+    atomic_store(&executor->preempt, false);
+    (void)epoll_ctl(engine->watch, EPOLL_CTL_MOD, loop_descriptor(executor->loop), &once);
 }
 
 void engine_wake_ticker(struct engine *engine)
@@ -180,8 +205,11 @@ int engine_new(const struct engine_options *options, struct engine **out, struct
     engine->modules_apart = options->modules_apart || (apart && strcmp(apart, "1") == 0);
     pthread_mutex_init(&engine->ticker_lock, NULL);
     pthread_cond_init(&engine->ticker_wake, NULL);
-    rc = pthread_create(&engine->ticker, NULL, tick, engine);
+    engine->watch = epoll_create1(EPOLL_CLOEXEC);
+    rc = engine->watch < 0 ? errno : pthread_create(&engine->ticker, NULL, tick, engine);
     if (rc) {
+        if (engine->watch >= 0)
+            close(engine->watch);
         wasm_engine_delete(engine->wasm);
         fd_closep(&engine->pagemap);
         free(engine->cache_dir);
@@ -202,6 +230,7 @@ void engine_free(struct engine *engine)
     pthread_cond_signal(&engine->ticker_wake);
     pthread_mutex_unlock(&engine->ticker_lock);
     pthread_join(engine->ticker, NULL);
+    close(engine->watch);
     pthread_cond_destroy(&engine->ticker_wake);
     pthread_mutex_destroy(&engine->ticker_lock);
     wasm_engine_delete(engine->wasm);

@@ -39,11 +39,83 @@ static void unqueue(struct task **first, struct task ***end, struct task *task)
     }
 }
 
+// ---- hot code -----------------------------------------------------------------------------------
+//
+// Code that is caught by tick after tick spins, or has a lot to do: it is hot. It runs in slices,
+// one in a turn of the loop and only when the loop has nothing else to do, or had not for a while,
+// and the ticker ends a slice as soon as the loop has events. So others on the thread hardly notice
+// it. Heat goes up with each run that a tick caught and down with each that came to its own end:
+// short runs are caught as well, but seldom.
+
+#define HEAT_OF_TICK 8u
+#define HEAT_MAX     64u
+#define HOT          8u
+// From here on it waits behind other hot code; before, it may have been unlucky and goes first.
+#define VERY_HOT 16u
+// Hot code gets a slice so often even when the loop has always something to do.
+#define SLICE_PAUSE_NS 1000000u
+
+void executor_begin_run(struct executor *executor)
+{
+    executor->entry_tick = atomic_load_explicit(&executor->engine->ticks, memory_order_relaxed);
+    if (!executor->in_slice)
+        executor->entries++;
+}
+
+void executor_end_run(struct executor *executor, uint32_t hits_before, uint32_t *heat)
+{
+    bool was_preempted = executor->in_slice && atomic_load(&executor->preempt);
+    if (executor->hits != hits_before)
+        *heat = MIN(*heat + HEAT_OF_TICK, HEAT_MAX);
+    else if (*heat > 0 && !was_preempted)
+        --*heat;
+}
+
+wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *arg, uint64_t *delta,
+                                       wasmtime_update_deadline_kind_t *kind)
+{
+    struct instance *instance = arg;
+    struct executor *executor = instance->executor;
+    uint32_t now = atomic_load_explicit(&executor->engine->ticks, memory_order_relaxed);
+    bool is_due = now != executor->entry_tick;
+    bool gives_way = is_due || (executor->in_slice && atomic_load(&executor->preempt));
+    executor->entry_tick = now;
+    executor->hits += is_due;
+    instance->async.gives_way |= gives_way;
+    // The deadline is set when the code goes on. What the ticker did by then counts as well, so
+    // that this is called once more at once.
+    *delta = gives_way ? 0 : 1;
+    *kind = gives_way ? WASMTIME_UPDATE_DEADLINE_YIELD : WASMTIME_UPDATE_DEADLINE_CONTINUE;
+    return NULL;
+}
+
+static void wake_later(struct executor *executor)
+{
+    if (!executor->yield_timer.active)
+        loop_timer_start(&executor->yield_timer, 0);
+}
+
+static void push_hot(struct executor *executor, struct task *task)
+{
+    if (task->heat >= VERY_HOT || !executor->hot) {
+        push(&executor->hot_end, task);
+    } else {
+        task->queued = true;
+        task->ready_next = executor->hot;
+        executor->hot = task;
+    }
+    wake_later(executor);
+}
+
 void executor_make_ready(struct task *task)
 {
     struct executor *executor = task->executor;
     if (task->queued)
         return;
+    if (unlikely(task->heat >= VERY_HOT)) {
+        push_hot(executor, task);
+        return;
+    }
     push(&executor->ready_end, task);
     loop_defer(executor->loop, &executor->defer);
 }
@@ -55,30 +127,15 @@ void executor_forget(struct task *task)
         return;
     unqueue(&executor->ready, &executor->ready_end, task);
     unqueue(&executor->yielded, &executor->yielded_end, task);
-}
-
-static void wake_later(struct executor *executor)
-{
-    if (!executor->yield_timer.active)
-        loop_timer_start(&executor->yield_timer, 0);
-}
-
-// A short task that a tick happened to hit does not spin: on a busy thread the faster ticks would
-// hit others, which would keep them fast.
-static bool has_spun(struct task *task)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    uint64_t now_ns = (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-    if (task->interrupted_ns == 0)
-        task->interrupted_ns = now_ns;
-    return now_ns - task->interrupted_ns >= (uint64_t)ENGINE_EPOCH_TICK_MS * 1000000;
+    unqueue(&executor->hot, &executor->hot_end, task);
 }
 
 void executor_yield(struct task *task)
 {
-    if (has_spun(task))
-        atomic_store_explicit(&task->executor->spinning, true, memory_order_relaxed);
+    if (task->heat >= HOT) {
+        push_hot(task->executor, task);
+        return;
+    }
     push(&task->executor->yielded_end, task);
     wake_later(task->executor);
 }
@@ -110,16 +167,22 @@ void executor_want_tick(struct instance *instance)
     struct executor *executor = instance->executor;
     if (instance->tick_queued)
         return;
+    if (unlikely(instance->heat >= VERY_HOT)) {
+        push_tick(&executor->hot_ticks_end, instance);
+        wake_later(executor);
+        return;
+    }
     push_tick(&executor->ticks_end, instance);
     loop_defer(executor->loop, &executor->defer);
 }
 
 void executor_tick_later(struct instance *instance)
 {
+    struct executor *executor = instance->executor;
     if (instance->tick_queued)
         return;
-    push_tick(&instance->executor->later_end, instance);
-    wake_later(instance->executor);
+    push_tick(instance->heat >= HOT ? &executor->hot_ticks_end : &executor->later_end, instance);
+    wake_later(executor);
 }
 
 static void forget_tick(struct instance **first, struct instance ***end, struct instance *instance)
@@ -142,18 +205,49 @@ void executor_forget_ticks(struct instance *instance)
         return;
     forget_tick(&executor->ticks, &executor->ticks_end, instance);
     forget_tick(&executor->later, &executor->later_end, instance);
+    forget_tick(&executor->hot_ticks, &executor->hot_ticks_end, instance);
 }
 
 static void resume_yielded(struct loop_timer *timer)
 {
     struct executor *executor = container_of(timer, struct executor, yield_timer);
-    // One at a time: the loop looks for events between two that spin.
-    struct task *task = pop(&executor->yielded, &executor->yielded_end);
-    if (task)
-        executor_make_ready(task);
+    struct task *task;
+    while ((task = pop(&executor->yielded, &executor->yielded_end)))
+        push(&executor->ready_end, task);
     struct instance *instance;
     while ((instance = pop_tick(&executor->later, &executor->later_end)))
-        executor_want_tick(instance);
+        push_tick(&executor->ticks_end, instance);
+    executor->wants_slice = true;
+    loop_defer(executor->loop, &executor->defer);
+}
+
+static bool has_time_for_slice(struct executor *executor)
+{
+    bool is_busy = executor->entries != executor->entries_seen;
+    executor->entries_seen = executor->entries;
+    if (!is_busy || (executor->hot && executor->hot->heat < VERY_HOT))
+        return true;
+    return loop_now(executor->loop) - executor->slice_end >= SLICE_PAUSE_NS;
+}
+
+// After all else that was deferred in this turn.
+static void run_slice(struct loop_defer *defer)
+{
+    struct executor *executor = container_of(defer, struct executor, slice_defer);
+    if (!executor->hot && !executor->hot_ticks)
+        return;
+    bool is_task = executor->hot && !(executor->hot_ticks && executor->last_was_task);
+    executor->last_was_task = is_task;
+    engine_watch(executor->engine, executor);
+    executor->in_slice = true;
+    if (is_task)
+        task_poll(pop(&executor->hot, &executor->hot_end));
+    else
+        instance_tick(pop_tick(&executor->hot_ticks, &executor->hot_ticks_end));
+    executor->in_slice = false;
+    executor->slice_end = loop_now(executor->loop);
+    if (executor->hot || executor->hot_ticks)
+        wake_later(executor);
 }
 
 static void run_ready(struct loop_defer *defer)
@@ -170,10 +264,12 @@ static void run_ready(struct loop_defer *defer)
             break;
         instance_tick(instance);
     }
-    if (executor->yielded)
+    bool wants_slice = executor->wants_slice && (executor->hot || executor->hot_ticks);
+    executor->wants_slice = false;
+    if (wants_slice && has_time_for_slice(executor))
+        loop_defer(executor->loop, &executor->slice_defer);
+    else if (wants_slice)
         wake_later(executor);
-    else if (atomic_load_explicit(&executor->spinning, memory_order_relaxed))
-        atomic_store_explicit(&executor->spinning, false, memory_order_relaxed);
 }
 
 // ---- deadlines ----------------------------------------------------------------------------------
@@ -235,10 +331,13 @@ struct executor *executor_new(struct engine *engine, struct loop *loop)
     executor->engine = engine;
     executor->loop = loop;
     executor->defer.callback = run_ready;
+    executor->slice_defer.callback = run_slice;
     executor->ready_end = &executor->ready;
     executor->yielded_end = &executor->yielded;
     executor->ticks_end = &executor->ticks;
     executor->later_end = &executor->later;
+    executor->hot_end = &executor->hot;
+    executor->hot_ticks_end = &executor->hot_ticks;
     executor->deadlines_end = &executor->deadlines;
     engine_attach(engine, executor);
     loop_timer_init(&executor->timer, loop, expire);
@@ -251,9 +350,10 @@ void executor_free(struct executor *executor)
     if (!executor)
         return;
     assert(!executor->ready && !executor->yielded && !executor->deadlines && !executor->ticks &&
-           !executor->later);
+           !executor->later && !executor->hot && !executor->hot_ticks);
     engine_detach(executor->engine, executor);
     loop_defer_cancel(executor->loop, &executor->defer);
+    loop_defer_cancel(executor->loop, &executor->slice_defer);
     loop_timer_done(&executor->timer);
     loop_timer_done(&executor->yield_timer);
     while (executor->spare) {

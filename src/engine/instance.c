@@ -443,6 +443,7 @@ int instance_new(struct linked *linked, struct executor *executor,
     instance->store = wasmtime_store_new(linked->program->engine->wasm, instance, NULL);
     instance->context = wasmtime_store_context(instance->store);
     wash_store_limiter(instance->store, instance, memory_growing, table_growing);
+    wasmtime_store_epoch_deadline_callback(instance->store, executor_interrupted, instance, NULL);
     // Instantiation without start functions runs no loops; tasks set a deadline that yields.
     wasmtime_context_set_epoch_deadline(instance->context, UINT32_MAX);
     int rc = run_steps(instance, linked->sync_steps, false, err);

@@ -40,6 +40,8 @@ struct engine {
     struct executor *executors; // under the lock
     _Atomic bool ticker_asleep;
     bool ticker_stop;
+    int watch; // epoll of the loops of all executors
+    alignas(64) _Atomic uint32_t ticks;
 };
 
 // The ticker looks at the executor's task_count.
@@ -47,6 +49,8 @@ void engine_attach(struct engine *engine, struct executor *executor);
 void engine_detach(struct engine *engine, struct executor *executor);
 // For an executor that finds ticker_asleep after it counted a task.
 void engine_wake_ticker(struct engine *engine);
+// Before a slice: executor->preempt is set, and the epoch advanced, once its loop has events.
+void engine_watch(struct engine *engine, struct executor *executor);
 
 struct program {
     _Atomic uint32_t refs;
@@ -156,6 +160,7 @@ struct instance {
     uint32_t idle_count;
     struct instance *tick_next; // of those whose threads are to run
     bool tick_queued;
+    uint32_t heat;      // executor.c
     struct arena arena; // scratch of calls outside a task
     uint32_t exit_code;
     bool exiting;
@@ -190,9 +195,9 @@ struct task {
     struct async_thread *current; // that ran when the fiber was left
     struct async_thread base;
     struct task *ready_next;
-    uint64_t interrupted_ns; // when a tick hit it first; 0: never
-    struct task *wait_next;  // in a list of the instance
-    bool is_idle;            // a fiber for threads, without one
+    uint32_t heat;          // executor.c
+    struct task *wait_next; // in a list of the instance
+    bool is_idle;           // a fiber for threads, without one
     struct deadline deadline;
     struct cpu_account cpu;
 };
@@ -203,17 +208,29 @@ struct executor {
     // Live tasks: written by this thread only, read by the ticker. Each executor counts for itself
     // so that threads share no line of cache.
     _Atomic uint32_t task_count;
-    _Atomic bool spinning; // a task was interrupted and has not ended; for the ticker as well
+    _Atomic bool preempt;  // by the ticker: the slice is to end
+    bool in_slice;         // hot code runs
+    bool wants_slice;      // some is to run in this turn, if there is time
+    bool last_was_task;    // the last slice was a task's, not an instance's
+    uint32_t entry_tick;   // engine->ticks when code began to run
+    uint32_t hits;         // counts the times that code ran into a tick
+    uint32_t entries;      // and those that code ran that is not hot
+    uint32_t entries_seen; // when slices were looked after last
+    uint64_t slice_end;    // loop time
     struct loop *loop;
-    struct loop_defer defer;
+    struct loop_defer defer, slice_defer;
     struct task *ready; // woken tasks, first to run first
     struct task **ready_end;
-    struct task *yielded; // spinning ones: they go on after the loop looked for events
+    struct task *yielded; // interrupted ones: they go on after the loop looked for events
     struct task **yielded_end;
+    struct task *hot; // those that run and run: one slice of one of them in a turn
+    struct task **hot_end;
     struct instance *ticks; // whose threads are to run
     struct instance **ticks_end;
     struct instance *later; // the same, after the loop looked for events
     struct instance **later_end;
+    struct instance *hot_ticks; // the same of those that run and run
+    struct instance **hot_ticks_end;
     struct loop_timer yield_timer; // resumes what yielded
     struct loop_timer timer;       // of the earliest deadline
     struct deadline *deadlines;    // earliest first
@@ -278,6 +295,12 @@ void executor_yield(struct task *task);
 void executor_want_tick(struct instance *instance);
 void executor_tick_later(struct instance *instance);
 void executor_forget_ticks(struct instance *instance);
+// Around what a task or an instance runs: whether it ran into a tick says how hot it is.
+void executor_begin_run(struct executor *executor);
+void executor_end_run(struct executor *executor, uint32_t hits_before, uint32_t *heat);
+// The engine's callback in code that the epoch caught.
+wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *instance, uint64_t *delta,
+                                       wasmtime_update_deadline_kind_t *kind);
 // The instance's wall-time limit begins; none: nothing happens.
 void deadline_start(struct deadline *deadline, struct instance *instance,
                     void (*expired)(struct deadline *deadline));

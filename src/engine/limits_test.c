@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Limits of an instance, each reached by tests/fixtures/limits.wat.
+// Limits of an instance, each reached by tests/fixtures/limits.wat, and how hot code shares its
+// thread.
 #include "engine/instance.h"
 #include "engine/linker.h"
 #include "engine/program.h"
@@ -59,7 +60,7 @@ struct call {
     const char *name;
     uint32_t n;
     uint32_t result;
-    uint32_t ends;
+    uint32_t returns, ends;
     enum task_end end;
     char reason[600];
 };
@@ -74,6 +75,7 @@ static int call_returned(struct canon_call *call, void *arg, const union core_va
                          uint32_t flat_max)
 {
     struct call *c = arg;
+    c->returns++;
     if (flat)
         c->result = flat[0].u32;
     return 0;
@@ -209,7 +211,7 @@ TEST(a_call_is_stopped_at_its_cpu_time)
         struct call call = {.name = funcs[i]};
         start(&world, instance, &call);
         while (call.ends == 0) {
-            CHECK_INT(run(&world, neighbour, "handles", 1), 1);
+            CHECK_INT(run(&world, neighbour, "grow", 0), 1);
             loop_turn(world.loop, false);
         }
         CHECK_INT(call.end, TASK_TIMED_OUT);
@@ -241,5 +243,73 @@ TEST(calls_of_one_instance_have_cpu_time_of_their_own)
     for (int i = 0; i < 100; i++)
         CHECK_INT(run(&world, instance, "handles", 10), 10);
     instance_free(instance);
+    close_world(&world);
+}
+
+// ---- sharing a thread ---------------------------------------------------------------------------
+
+TEST(hot_code_takes_turns_and_lets_others_through)
+{
+    enum { COUNT = 5 };
+    struct world world = open_world();
+    struct instance_limits limits = {.cpu_time_ms = 100};
+    struct instance *hot[COUNT], *neighbour = new_instance(&world, (struct instance_limits){0});
+    struct call calls[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        hot[i] = new_instance(&world, limits);
+        calls[i] = (struct call){.name = i % 2 ? "work" : "spin"};
+        start(&world, hot[i], &calls[i]);
+    }
+    uint32_t ended = 0;
+    while (ended < COUNT) {
+        CHECK_INT(run(&world, neighbour, "grow", 0), 1);
+        loop_turn(world.loop, false);
+        ended = 0;
+        for (size_t i = 0; i < COUNT; i++)
+            ended += calls[i].ends;
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        CHECK_INT(calls[i].end, TASK_TIMED_OUT);
+        instance_free(hot[i]);
+    }
+    instance_free(neighbour);
+    close_world(&world);
+}
+
+TEST(hot_instances_are_freed_while_they_wait_for_a_slice)
+{
+    struct world world = open_world();
+    static const char *const funcs[] = {"spin", "work"};
+    for (size_t i = 0; i < ARRAY_LEN(funcs); i++) {
+        struct instance *instance = new_instance(&world, (struct instance_limits){0});
+        struct call call = {.name = funcs[i]};
+        start(&world, instance, &call);
+        for (int k = 0; k < 10; k++)
+            loop_turn(world.loop, false);
+        CHECK_INT(call.ends, 0);
+        instance_free(instance);
+        CHECK_INT(call.end, TASK_CANCELLED);
+    }
+    close_world(&world);
+}
+
+TEST(a_call_that_has_returned_is_not_cancelled)
+{
+    struct world world = open_world();
+    for (int turns = 0; turns < 20; turns++) {
+        struct instance *instance = new_instance(&world, (struct instance_limits){0});
+        struct call call = {.name = "linger"};
+        start(&world, instance, &call);
+        while (!call.returns)
+            loop_turn(world.loop, true);
+        for (int i = 0; i < turns && !call.ends; i++)
+            loop_turn(world.loop, false);
+        if (!call.ends)
+            instance_call_cancel(&call.call);
+        await_end(&world, &call);
+        CHECK_INT(call.end, TASK_RETURNED);
+        CHECK_INT(call.returns, 1);
+        instance_free(instance);
+    }
     close_world(&world);
 }

@@ -182,6 +182,10 @@ bool task_run(struct task *task)
     struct instance *instance = task->instance;
     struct task *outer = instance->running;
     bool was_stuck = task->stuck;
+    struct executor *executor = task->executor;
+    uint32_t hits = executor->hits;
+    if (!outer)
+        executor_begin_run(executor);
     task->resume = true;
     instance->running = task;
     bool is_metered = instance->limits.cpu_time_ms > 0;
@@ -189,6 +193,7 @@ bool task_run(struct task *task)
         cpu_begin_slice(task);
     bool done = wasmtime_call_future_poll(task->future);
     instance->running = outer;
+    executor_end_run(executor, hits, &task->heat);
     if (is_metered)
         cpu_end_slice(task, outer, done);
     task->current = instance->async.current;
@@ -363,8 +368,6 @@ int task_start(struct task *task, struct error *err)
     if (!instance->entry_known)
         find_entry(instance);
     wasmtime_context_set_epoch_deadline(instance->context, 1);
-    // The header promises an error; the function of 48.0 returns nothing.
-    (void)wasmtime_context_epoch_deadline_async_yield_and_update(instance->context, 1);
     wasmtime_val_t value = {.kind = WASMTIME_I64, .of.i64 = (int64_t)(uintptr_t)task};
     task->future = wasmtime_func_call_async(instance->context, &instance->entry, &value, 1, NULL, 0,
                                             &task->trap, &task->error);
