@@ -80,11 +80,17 @@ static void refuse(struct client_h2 *h2, struct http_client_request *request)
     fail(h2, request, request->failure, text);
 }
 
-static void repeat(struct client_h2 *h2, struct http_client_request *request)
+static void repeat(struct client_h2 *h2, struct http_client_request *request, bool fresh)
 {
     release(h2, request);
-    request->fresh = true;
+    request->fresh |= fresh;
     pool_acquire(request);
+}
+
+static bool can_be_refused(const struct http_client_request *request)
+{
+    return request->refusals < CLIENT_REFUSALS_MAX && request->upload_taken == 0 &&
+           !request->upload_broken && !request->head_started;
 }
 
 // The connection is gone, and with it all streams.
@@ -99,7 +105,7 @@ static void all_ended(struct client_connection *connection, const char *text)
         struct http_client_request *request = h2->requests;
         if (!request->head_started && connection->is_used && !alert &&
             request_can_repeat(request)) {
-            repeat(h2, request);
+            repeat(h2, request, true);
             continue;
         }
         request->tls_alert = request->head_started ? 0 : alert;
@@ -194,8 +200,9 @@ static int on_close(nghttp2_session *session, int32_t stream, uint32_t code, voi
     if (request->response_done) {
         release(h2, request);
         request_complete(request);
-    } else if (code == NGHTTP2_REFUSED_STREAM && !request->fresh && request->upload_taken == 0) {
-        repeat(h2, request); // RFC 9113 section 8.7: it was not acted on
+    } else if (code == NGHTTP2_REFUSED_STREAM && can_be_refused(request)) {
+        request->refusals++;
+        repeat(h2, request, false);
     } else if (request->head_started) {
         fail(h2, request, HTTP_FAILURE_RESPONSE_INCOMPLETE, nghttp2_http2_strerror(code));
     } else {

@@ -24,6 +24,9 @@
 #define CLIENT_OUT_BYTES   ((size_t)64 * 1024)
 #define CLIENT_NS_PER_MS   ((uint64_t)1000000)
 #define CLIENT_STREAMS_MAX 100u // of one HTTP/2 connection
+// A request that a server refuses unprocessed, e.g. because it is about to close the connection, is
+// sent so often again.
+#define CLIENT_REFUSALS_MAX 8u
 
 struct client_origin;
 struct client_connection;
@@ -130,6 +133,7 @@ struct http_client_request {
     bool waits;
     struct client_connection *connection;              // it is being made for us, or serves us
     bool fresh;                                        // wants a connection of its own making
+    uint32_t refusals;                                 // RFC 9113 section 8.7
     int32_t stream;                                    // HTTP/2
     struct http_client_request *peer_prev, *peer_next; // of the connection
     size_t unacknowledged;                             // HTTP/2: read, window not yet given back

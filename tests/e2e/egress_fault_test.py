@@ -58,7 +58,7 @@ class Upstream:
                 head, _, asked = asked.partition(b"\r\n\r\n")
                 if not self.answer(peer, head.split()[1].decode()):
                     return
-        except OSError:
+        except (OSError, IndexError):  # or the end of a body
             pass
         finally:
             peer.close()
@@ -356,7 +356,7 @@ class Frames(Upstream):
         context.load_cert_chain(cert, key)
         context.set_alpn_protocols(["h2"])
         super().__init__(None, context)
-        self.frames = FRAMES
+        self.frames, self.refusals = FRAMES, 0
 
     def serve(self, peer):
         try:
@@ -370,7 +370,9 @@ class Frames(Upstream):
                     return
                 kind = lead[3]
                 file.read(int.from_bytes(lead[:3], "big"))
-            peer.sendall(self.frames)
+            self.refusals -= 1
+            refusal = frame(4, 0, 0) + frame(7, 0, 0, b"\0" * 8)  # GOAWAY: nothing was processed
+            peer.sendall(refusal if self.refusals >= 0 else self.frames)
             peer = peer.unwrap()  # close_notify
             end_quietly(peer)
         except OSError:
@@ -400,6 +402,16 @@ def test_http2_cut_at_each_byte():
                 else:
                     assert status in (0, 500), where
             equal(ask_frames(server, upstream, FRAMES), (200, body))
+
+
+def test_http2_refusals():
+    """What a server did not process goes out again, a few times."""
+    cert, key = make_certificate()
+    for name, server in each_guest("--allow-host", "127.0.0.1", "--egress-ca", cert):
+        with server, Frames(cert, key) as upstream:
+            for refusals, want in ((1, 200), (5, 200), (50, 502)):
+                upstream.refusals = refusals
+                equal((name, refusals, ask_frames(server, upstream, FRAMES)[0]), (name, refusals, want))
 
 
 def test_http2_mutants():
