@@ -42,6 +42,9 @@ void field_list_done(struct field_list *list);
 void field_list_uncharge(struct field_list *list);
 // Appends copies: 0, or -E2BIG over a limit. The list must not be borrowed.
 _must_use_ int field_list_add(struct field_list *list, struct str name, struct str value);
+// Whether these values could take the place of all that the name has.
+bool field_list_fits(const struct field_list *list, struct str name, const struct str *values,
+                     size_t count);
 // Removes all fields of that name, in any case.
 void field_list_remove(struct field_list *list, struct str name);
 const struct http_field *field_list_find(const struct field_list *list, struct str name);

@@ -109,6 +109,24 @@ int field_list_add(struct field_list *list, struct str name, struct str value)
     return 0;
 }
 
+bool field_list_fits(const struct field_list *list, struct str name, const struct str *values,
+                     size_t count)
+{
+    size_t bytes = list->bytes, charged = list->charged ? (size_t)*list->charged : 0;
+    for (uint32_t i = 0; i < list->len; i++)
+        if (str_eq_nocase(list->items[i].name, name))
+            bytes -= field_size(list->items[i].name, list->items[i].value);
+    charged -= list->charged ? list->bytes - bytes : 0;
+    for (size_t i = 0; i < count; i++) {
+        size_t size = field_size(name, values[i]);
+        if (size > HTTP_GUEST_FIELDS_BYTES_MAX || bytes > HTTP_GUEST_FIELDS_BYTES_MAX - size)
+            return false;
+        bytes += size;
+        charged += size;
+    }
+    return charged <= HTTP_GUEST_BYTES_MAX;
+}
+
 void field_list_remove(struct field_list *list, struct str name)
 {
     uint32_t kept = 0;

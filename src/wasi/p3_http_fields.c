@@ -95,6 +95,10 @@ int p3_http_types_fields_set(struct canon_call *call, struct p3_http_types_field
         ret->is_err = !field_value_valid(value.data[i]);
         ret->err.tag = P3_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX;
     }
+    if (!ret->is_err && !field_list_fits(&self->fields.list, name, value.data, value.len)) {
+        ret->is_err = true;
+        ret->err.tag = P3_HTTP_TYPES_HEADER_ERROR_SIZE_EXCEEDED;
+    }
     if (ret->is_err)
         return 0;
     field_list_remove(&self->fields.list, name);

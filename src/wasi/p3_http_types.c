@@ -308,12 +308,37 @@ int p3_http_types_request_consume_body(
     return rc;
 }
 
+// Sending changes the fields; views of them stay as they are.
+static int unshare_request(struct canon_call *call, struct p2_http_types_outgoing_request **made)
+{
+    struct p2_http_types_outgoing_request *old = *made, *copy = NULL;
+    struct message *message = &old->out.message;
+    if (message->refs == 1)
+        return 0;
+    int rc = p2_http_types_outgoing_request_constructor(
+        call, fields_view_new(&message->fields, message, NULL), &copy);
+    if (rc < 0)
+        return rc;
+    copy->method = old->method;
+    copy->scheme = old->scheme;
+    copy->has_scheme = old->has_scheme;
+    copy->method_other = TAKE(old->method_other);
+    copy->scheme_other = TAKE(old->scheme_other);
+    copy->path = TAKE(old->path);
+    copy->authority = TAKE(old->authority);
+    message_unref(message);
+    *made = copy;
+    return 0;
+}
+
 int p3_request_take(struct canon_call *call, struct p3_http_types_request *request,
                     struct p2_http_types_outgoing_request **head, struct p3_contents *contents)
 {
     int rc = make(call, request);
     if (rc == 0 && request->received)
         rc = consume_request(call, request, &request->contents);
+    if (rc == 0)
+        rc = unshare_request(call, &request->made);
     if (rc == 0) {
         *head = TAKE(request->made);
         *contents = request->contents;
@@ -430,12 +455,30 @@ int p3_http_types_response_consume_body(
     return rc;
 }
 
+static int unshare_response(struct canon_call *call, struct p2_http_types_outgoing_response **made)
+{
+    struct p2_http_types_outgoing_response *old = *made, *copy = NULL;
+    struct message *message = &old->out.message;
+    if (message->refs == 1)
+        return 0;
+    int rc = p2_http_types_outgoing_response_constructor(
+        call, fields_view_new(&message->fields, message, NULL), &copy);
+    if (rc < 0)
+        return rc;
+    copy->status = old->status;
+    message_unref(message);
+    *made = copy;
+    return 0;
+}
+
 int p3_response_take(struct canon_call *call, struct p3_http_types_response *response,
                      struct p2_http_types_outgoing_response **head, struct p3_contents *contents)
 {
     int rc = make_response(call, response);
     if (rc == 0 && response->received)
         rc = consume_response(call, response, &response->contents);
+    if (rc == 0)
+        rc = unshare_response(call, &response->made);
     if (rc == 0) {
         *head = TAKE(response->made);
         *contents = response->contents;

@@ -68,6 +68,7 @@ def test_fields():
         for line in ("\"x-ok\" \"1\": Ok(())", "\"x\" \"\\t\": Ok(())",
                      "\"x\" \"a\\r\\nb\": Err(HeaderError::InvalidSyntax)",
                      "large: Err(HeaderError::SizeExceeded)",
+                     "set large: Err(HeaderError::SizeExceeded) [[51]]",
                      "set bad: Err(HeaderError::InvalidSyntax)", "taken: Ok([[51]]) []",
                      "immutable: Err(HeaderError::Immutable) Err(HeaderError::Immutable) "
                      "Err(HeaderError::Immutable)", "copies: Ok(()) Ok(())"):
@@ -139,6 +140,7 @@ def test_requests_without_contents():
             equal(fetch(kind), "ErrorCode::InternalError(Some(\"broken\")) "
                                "sent=Err(ErrorCode::InternalError(Some(\"broken\")))")
         contains(fetch("given-up"), "InternalError")
+        equal(fetch("view"), "[[51]] [[32, 120, 32]]")  # as given, though not sent so
 
 
 main([v for k, v in list(globals().items()) if k.startswith("test_")])

@@ -108,6 +108,8 @@ fn field_errors() -> String {
     );
     out += &format!("large: {:?}\n", own.append("large", &vec![b'x'; 1 << 20]));
     out += &format!("set: {:?}\n", own.set("X-oK", &[b"3".to_vec()]));
+    let large = own.set("x-ok", &[vec![b'x'; 1 << 20]]);
+    out += &format!("set large: {large:?} {:?}\n", own.get("x-ok"));
     out += &format!(
         "set bad: {:?}\n",
         own.set("x-ok", &[b"4".to_vec(), b"\n".to_vec()])
@@ -149,9 +151,14 @@ async fn fetch(request: &Request) -> String {
         "broken" => (None, later(broken(), 0)),
         "late-broken" => (None, later(broken(), 50)),
         "body" => (Some(bytes("abc")), later(some_trailers(), 0)),
+        "view" => (Some(bytes("abc")), later(Ok(None), 0)),
         _ => (Some(bytes("abc")), later(broken(), 0)),
     };
-    let out = Request::new(fields(&[("x-value", "1")]), contents, end, None);
+    let list = match kind.as_str() {
+        "view" => fields(&[("content-length", "3"), ("x-space", " x ")]),
+        _ => fields(&[("x-value", "1")]),
+    };
+    let out = Request::new(list, contents, end, None);
     out.0.set_method(&Method::Post).unwrap();
     out.0.set_scheme(Some(&Scheme::Http)).unwrap();
     out.0.set_authority(Some(&header(request, "x-to"))).unwrap();
@@ -163,8 +170,12 @@ async fn fetch(request: &Request) -> String {
         let time = Box::pin(wait_for(20_000_000));
         futures::future::select(call, time).await;
     }
+    let view = out.0.get_headers();
     let answer = client::send(out.0).await;
     let sent = out.1.await;
+    if kind == "view" {
+        return format!("{:?} {:?}", view.get("content-length"), view.get("x-space"));
+    }
     match answer {
         Ok(response) => {
             let mut list: Vec<_> = response
