@@ -151,12 +151,25 @@ static void take_connection(struct http_head *head, struct str value)
     }
 }
 
+// White space that the grammar allows around a value (RFC 9112 section 5), but not every server
+// knows as such: what frames a message must not depend on it.
+static bool is_between_tabs(struct str value)
+{
+    const char *before = value.data - 1, *behind = value.data + value.len;
+    while (*before == ' ')
+        before--;
+    while (*behind == ' ')
+        behind++;
+    return *before == '\t' || *behind == '\t';
+}
+
 static enum http_fault take_content_length(struct http_head *head, struct str value)
 {
     uint64_t length;
     // A list or a repetition of the same number may be accepted (RFC 9112 section 6.3), but
     // nobody honest sends one and somebody in front may read it otherwise.
-    if (head->has_content_length || str_to_u64(value, INT64_MAX, &length) < 0)
+    if (head->has_content_length || is_between_tabs(value) ||
+        str_to_u64(value, INT64_MAX, &length) < 0)
         return HTTP_FAULT_CONTENT_LENGTH;
     head->has_content_length = true;
     head->content_length = (int64_t)length;
@@ -166,7 +179,7 @@ static enum http_fault take_content_length(struct http_head *head, struct str va
 static enum http_fault take_transfer_encoding(struct http_parser *parser, struct str value)
 {
     // More than one field line would be a list in which chunked is not the only coding.
-    if (parser->has_transfer_encoding)
+    if (parser->has_transfer_encoding || is_between_tabs(value))
         return HTTP_FAULT_TRANSFER_ENCODING;
     parser->has_transfer_encoding = true;
     if (str_eq_nocase(value, STR("chunked"))) {
@@ -253,6 +266,10 @@ static enum http_fault field_line(struct http_parser *parser, char *line, const 
         return HTTP_FAULT_FIELD_VALUE;
     if (parser->state == HTTP_PARSER_FIELDS)
         return take_field(parser, name, value);
+    // To be ignored there; who sends it hopes for somebody who does not.
+    enum known_field known = known_field(name.data, name.len);
+    if (known == FIELD_CONTENT_LENGTH || known == FIELD_TRANSFER_ENCODING)
+        return HTTP_FAULT_FRAMING;
     return http_forbidden_in_trailers(name) ? HTTP_FAULT_NONE : store_field(parser, name, value);
 }
 
