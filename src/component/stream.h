@@ -33,7 +33,7 @@ struct stream;
 // Elements of one read or write (CanonicalABI.md "Buffer State": MAX_LENGTH).
 #define STREAM_COPY_MAX ((UINT32_C(1) << 28) - 1)
 // What the host's writer may hand over at once to a reader that is the host's as well.
-#define STREAM_STAGE_BYTES 65536u
+#define STREAM_STAGE_BYTES (256u * 1024)
 
 enum copy_result { COPY_COMPLETED, COPY_DROPPED, COPY_CANCELLED };
 

@@ -190,7 +190,7 @@ enum outgoing_state {
 };
 
 // What is written before the message is sent waits in host memory up to this.
-#define OUTGOING_HELD_BYTES_MAX WASI_STREAM_BUDGET_BYTES
+#define OUTGOING_HELD_BYTES_MAX ((size_t)64 * 1024)
 
 struct outgoing {
     struct message message;

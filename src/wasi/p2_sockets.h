@@ -15,7 +15,7 @@
 
 #define TCP_BACKLOG_DEFAULT   128
 #define TCP_BACKLOG_MAX       4096
-#define TCP_PENDING_BYTES_MAX WASI_STREAM_BUDGET_BYTES // written by the guest, not yet the kernel's
+#define TCP_PENDING_BYTES_MAX ((size_t)64 * 1024) // written by the guest, not yet the kernel's
 #define LOOKUP_NAME_BYTES_MAX 1024u // as the guest gives it; 253 in its ASCII form (RFC 1035 2.3.4)
 #define LOOKUP_ADDRESSES_MAX  256u  // kept of one answer
 // Under way at once, dropped ones included; more fail with temporary-resolver-failure.
