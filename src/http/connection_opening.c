@@ -130,7 +130,7 @@ static void opened_tls(struct connection *connection)
 static bool step_tls(struct connection *connection)
 {
     ERROR(err);
-    enum tls_failure kind;
+    enum tls_failure kind = TLS_FAILURE_OTHER;
     if (!connection->stream.tls)
         connection->stream.tls = tls_server_new(connection->server->tls, connection->stream.fd);
     int rc = tls_handshake(connection->stream.tls, &kind, &err);

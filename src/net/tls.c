@@ -498,6 +498,13 @@ static int handshake_failed(struct tls *tls, int why, enum tls_failure *failure,
     return error_set(err, -EPROTO, "TLS handshake: %s: %s", tls_failure_text(*failure), reason);
 }
 
+static int not_sent(struct tls *tls, int code, enum tls_failure *failure, struct error *err)
+{
+    tls->state = TLS_FAILED;
+    *failure = TLS_FAILURE_CLOSED;
+    return error_set_errno(err, code, "TLS handshake: sending");
+}
+
 int tls_handshake(struct tls *tls, enum tls_failure *failure, struct error *err)
 {
     if (tls->state == TLS_OPEN)
@@ -510,17 +517,13 @@ int tls_handshake(struct tls *tls, enum tls_failure *failure, struct error *err)
         // What came with the last message.
         tls->has_input = true;
         rc = tls_flush(tls);
-        return rc == -EAGAIN ? 0 : rc;
+        return rc == 0 || rc == -EAGAIN ? 0 : not_sent(tls, rc, failure, err);
     }
     int why = SSL_get_error(tls->ssl, rc);
     if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE)
         return handshake_failed(tls, why, failure, err);
     rc = tls_flush(tls);
-    if (rc == 0 || rc == -EAGAIN)
-        return -EAGAIN;
-    tls->state = TLS_FAILED;
-    *failure = TLS_FAILURE_CLOSED;
-    return error_set_errno(err, rc, "TLS handshake: sending");
+    return rc == 0 || rc == -EAGAIN ? -EAGAIN : not_sent(tls, rc, failure, err);
 }
 
 int tls_end_output(struct tls *tls)

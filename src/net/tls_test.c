@@ -503,6 +503,24 @@ TEST(tls_a_cut_is_no_end)
     close_pair(&pair);
 }
 
+TEST(tls_a_peer_that_leaves_with_its_last_message_has_a_reason)
+{
+    struct pair pair = open_pair(server_context((struct tls_server_options){0}, &a_cert),
+                                 client_context((struct tls_client_options){0}), "a.example");
+    pair.server.failure = TLS_FAILURE_COUNT;
+    for (int i = 0; i < 10 && pair.client.handshake; i++) {
+        shake(&pair.client);
+        if (pair.client.handshake)
+            shake(&pair.server);
+    }
+    net_stream_close(&pair.client.stream);
+    shake(&pair.server);
+    CHECK(pair.server.handshake < 0);
+    CHECK_INT(pair.server.failure, TLS_FAILURE_CLOSED);
+    CHECK_CONTAINS(pair.server.reason, "sending");
+    close_pair(&pair);
+}
+
 TEST(tls_truncated_or_changed_records_are_no_data)
 {
     for (size_t at = 0; at < 40; at++) {

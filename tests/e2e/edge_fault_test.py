@@ -201,11 +201,11 @@ def test_slow_readers_hold_little():
 
 def test_slow_readers_end():
     if not FULL:
-        raise Skip("takes a minute (WASH_FULL=1)")
+        raise Skip("takes more than a minute (WASH_FULL=1)")
     with Server(guest("p2-rogue"), "--workers", "1") as server, server.connect() as sock:
         before = server.descriptors()
         sock.sendall(b"GET /flood?mib=100 HTTP/1.1\r\nhost: x\r\n\r\n")
-        time.sleep(40)
+        time.sleep(70)  # at first the peer's kernel takes some
         assert server.descriptors() < before, "it still waits for a peer that takes nothing"
 
 
