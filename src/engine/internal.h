@@ -142,6 +142,7 @@ struct instance {
     void *host;
     struct instance_limits limits;
     uint64_t memory_bytes;
+    uint64_t initial_bytes; // the same when it was new
     uint64_t table_elements;
     uint32_t refused;        // 1 << enum limit: memory or tables were not let grow
     uint32_t memory_growth;  // counts the times that a memory grew
