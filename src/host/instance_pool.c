@@ -19,6 +19,7 @@ struct instance_pool {
     uint32_t pool_size;     // this worker's part; 0: fresh
     uint32_t instances_max; // its part as well
     bool closed;
+    bool resets; // not before the first refill: what a new instance is like takes a while to learn
     struct pooled_instance *taken; // with requests, and the idle ones that are pooled
     uint32_t taken_count;          // all of them
     uint32_t pooled_count;         // those that are pooled
@@ -145,7 +146,7 @@ static int make(struct instance_pool *pool, struct pooled_instance **out, struct
     start_wasi(pooled);
     struct instance_options options = {.host = &pooled->wasi,
                                        .limits = workload_limits(pool->workload),
-                                       .resettable = !pool->reuse.no_reset && pool->pool_size == 0};
+                                       .resettable = pool->resets};
     int rc = instance_new(workload_linked(pool->workload), pool->pools->executor, &options,
                           &pooled->instance, err);
     if (rc < 0) {
@@ -166,6 +167,7 @@ static void refill(struct loop_timer *timer)
     ERROR(err);
     if (pool->spare_count >= pool->spare_wanted)
         return;
+    pool->resets = !pool->reuse.no_reset && pool->pool_size == 0;
     // Whoever takes one next learns why there is none.
     if (make(pool, &pooled, &err) < 0) {
         log_debug("%s: no instance is made ahead: %s", workload_name(pool->workload),
