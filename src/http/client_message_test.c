@@ -28,11 +28,6 @@ static void teardown(struct fixture *f)
     test_server_stop(&f->server);
 }
 
-static size_t connections(struct fixture *f)
-{
-    return __atomic_load_n(&f->server.count, __ATOMIC_ACQUIRE);
-}
-
 struct call {
     struct http_client_request *request;
     char body[64];
@@ -105,8 +100,10 @@ TEST(client_reads_what_other_servers_send)
             CHECK_INT(has_length, strcmp(cases[i].path, "/both") != 0);
             http_client_request_free(call.request);
         }
-        if (connections(&f) != (cases[i].is_kept ? 1 : 2))
-            test_fail(__FILE__, __LINE__, "%s: %zu connections", cases[i].path, connections(&f));
+        size_t want = cases[i].is_kept ? 1 : 2;
+        count = test_server_connections(&f.server, want);
+        if (count != want)
+            test_fail(__FILE__, __LINE__, "%s: %zu connections", cases[i].path, count);
         teardown(&f);
     }
 }
@@ -201,7 +198,7 @@ TEST(client_serves_those_who_wait_in_order)
         CHECK_TEXT(calls[i].body, "hello");
         http_client_request_free(calls[i].request);
     }
-    CHECK_INT(connections(&f), 1);
+    CHECK_INT(test_server_connections(&f.server, 1), 1);
     teardown(&f);
 }
 
@@ -222,7 +219,7 @@ TEST(client_makes_room_for_other_hosts)
         CHECK_TEXT(call.body, "hello");
         http_client_request_free(call.request);
     }
-    CHECK_INT(connections(&f), 2);
+    CHECK_INT(test_server_connections(&f.server, 2), 2);
     teardown(&f);
     test_server_stop(&other);
 }

@@ -256,6 +256,18 @@ void test_server_start(struct test_server *server)
         abort();
 }
 
+size_t test_server_connections(struct test_server *server, size_t expected)
+{
+    // A connection may be served before it is counted.
+    size_t count = 0;
+    for (int i = 0; i < 5000 && count < expected; i++) {
+        count = __atomic_load_n(&server->count, __ATOMIC_ACQUIRE);
+        if (count < expected)
+            usleep(1000);
+    }
+    return count;
+}
+
 void test_server_stop(struct test_server *server)
 {
     shutdown(server->listener, SHUT_RDWR);

@@ -18,6 +18,8 @@ struct test_server {
 };
 
 void test_server_start(struct test_server *server);
+// Connections so far; waits a moment for those that are still being counted.
+size_t test_server_connections(struct test_server *server, size_t expected);
 // Closes every connection and joins the threads.
 void test_server_stop(struct test_server *server);
 // A listening socket on a free port of 127.0.0.1.
