@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What waits to be sent: one buffer per connection, flushed at the end of the turn. Large writes
 // go to the kernel from where they are.
-#include "http/server_impl.h"
+#include "http/h2.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -185,6 +185,12 @@ int output_send(struct connection *connection, struct str data, struct str tail)
     return output_send_parts(connection, parts, ARRAY_LEN(parts));
 }
 
+static bool is_idle(const struct connection *connection)
+{
+    return connection->state == CONNECTION_HEAD ||
+           (connection->state == CONNECTION_H2 && h2_is_idle(connection));
+}
+
 void output_flush(struct connection *connection)
 {
     size_t before = output_pending(connection);
@@ -199,4 +205,8 @@ void output_flush(struct connection *connection)
         sent_from_buffer(connection, send_parts(connection, &part, 1));
     }
     after_progress(connection, output_pending(connection) < before);
+    // A large one stays while an answer may fill it again.
+    bool is_small = connection->out.cap == connection->server->output.size;
+    if (output_unsent(connection) == 0 && (is_small || is_idle(connection)))
+        output_release(connection);
 }

@@ -49,6 +49,7 @@ void h2_open(struct connection *connection);
 void h2_free(struct connection *connection);
 void h2_input(struct connection *connection);
 bool h2_step(struct connection *connection);
+bool h2_is_idle(const struct connection *connection); // no stream is open
 bool h2_wants_input(const struct connection *connection);
 // Graceful end (RFC 9113 section 6.8): GOAWAY for any stream, then, after a round trip, for those
 // that came.

@@ -470,6 +470,11 @@ void h2_free(struct connection *connection)
 
 // ---- turns --------------------------------------------------------------------------------------
 
+bool h2_is_idle(const struct connection *connection)
+{
+    return connection->h2->stream_count == 0;
+}
+
 bool h2_wants_input(const struct connection *connection)
 {
     const struct h2 *h2 = connection->h2;
