@@ -20,7 +20,9 @@
 #define TABLE_KEEP_RESIDENT_BYTES ((size_t)64 * 1024)
 
 #define EVENTS_MAX 16
-#define NS_PER_S   1000000000u
+// Where there was hot code there will be more: for so long ticks catch what is new at once.
+#define HOT_TICKS 1000u
+#define NS_PER_S  1000000000u
 
 static void configure_pool(wasm_config_t *config, const struct engine_options *options)
 {
@@ -102,9 +104,9 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * NS_PER_S + (uint64_t)now.tv_nsec;
 }
 
-static void wait_for_tick(struct engine *engine)
+static void wait_for_tick(struct engine *engine, uint32_t ms)
 {
-    uint64_t now = now_ns(), end = now + ENGINE_EPOCH_TICK_MS * 1000000u;
+    uint64_t now = now_ns(), end = now + ms * UINT64_C(1000000);
     for (; now < end; now = now_ns()) {
         struct epoll_event events[EVENTS_MAX];
         struct timespec left = {0, (long)(end - now)};
@@ -119,6 +121,7 @@ static void wait_for_tick(struct engine *engine)
 static void *tick(void *arg)
 {
     struct engine *engine = arg;
+    uint32_t hot_ticks = 0;
     prctl(PR_SET_TIMERSLACK, 1);
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {
@@ -131,7 +134,10 @@ static void *tick(void *arg)
         }
         // Once awake it stays so for a tick: short tasks wake it 200 times a second at the most.
         pthread_mutex_unlock(&engine->ticker_lock);
-        wait_for_tick(engine);
+        if (atomic_exchange_explicit(&engine->is_hot, false, memory_order_relaxed))
+            hot_ticks = HOT_TICKS;
+        wait_for_tick(engine, hot_ticks ? ENGINE_EPOCH_HOT_TICK_MS : ENGINE_EPOCH_TICK_MS);
+        hot_ticks -= hot_ticks > 0;
         atomic_fetch_add_explicit(&engine->ticks, 1, memory_order_relaxed);
         wasmtime_engine_increment_epoch(engine->wasm);
         pthread_mutex_lock(&engine->ticker_lock);

@@ -26,7 +26,8 @@ struct engine_options {
 #define ENGINE_MEMORY_BYTES_DEFAULT  ((uint64_t)4 << 30)
 #define ENGINE_KEEP_RESIDENT_DEFAULT ((uint32_t)1 << 20)
 #define ENGINE_COMPILE_BYTES_TOLD    ((size_t)1 << 20)
-#define ENGINE_EPOCH_TICK_MS         2
+#define ENGINE_EPOCH_TICK_MS         5
+#define ENGINE_EPOCH_HOT_TICK_MS     1 // while code runs that ticks catch again and again
 
 _must_use_ int engine_new(const struct engine_options *options, struct engine **out,
                           struct error *err);

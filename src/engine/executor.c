@@ -238,6 +238,8 @@ static void run_slice(struct loop_defer *defer)
         return;
     bool is_task = executor->hot && !(executor->hot_ticks && executor->last_was_task);
     executor->last_was_task = is_task;
+    if (is_task ? executor->hot->heat >= VERY_HOT : executor->hot_ticks->heat >= VERY_HOT)
+        atomic_store_explicit(&executor->engine->is_hot, true, memory_order_relaxed);
     engine_watch(executor->engine, executor);
     executor->in_slice = true;
     if (is_task)

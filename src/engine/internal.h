@@ -42,6 +42,7 @@ struct engine {
     bool ticker_stop;
     int watch; // epoll of the loops of all executors
     alignas(64) _Atomic uint32_t ticks;
+    _Atomic bool is_hot; // very hot code ran since the last tick
 };
 
 // The ticker looks at the executor's task_count.
