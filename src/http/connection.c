@@ -564,6 +564,7 @@ void connection_expired(struct connection *connection, enum deadline_kind kind)
         connection->gone |= !output_progressed(connection);
         break;
     case DEADLINE_NONE:
+    case DEADLINE_REST:
     case DEADLINE_STREAM_BODY:
     case DEADLINE_STREAM_LINGER:
     case DEADLINE_STREAM_WRITE:

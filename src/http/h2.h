@@ -26,6 +26,8 @@
 #define H2_STREAM_OUTPUT_BYTES_MAX(server) ((size_t)(server)->options.output_bytes_max)
 // What one connection receives before others have their turn, in buffers full.
 #define H2_READS_PER_TURN 4u
+// An idle connection gives memory back after this time.
+#define H2_REST_MS 1000u
 // What one connection sends before others have their turn.
 #define H2_PUMP_BYTES_MAX ((size_t)256 * 1024)
 
@@ -43,6 +45,9 @@ enum h2_preface h2_preface_look(struct str bytes);
 // For the server's pool.
 size_t h2_stream_size(void);
 
+// At the server's end.
+void h2_memory_done(struct http_server *server);
+
 // The connection speaks HTTP/2 from now on; what it received so far, if anything, is taken in.
 void h2_open(struct connection *connection);
 // Ends what runs; the exchanges are told.
@@ -57,4 +62,5 @@ void h2_drain(struct connection *connection);
 // Ends when no stream is open: whether it does.
 bool h2_give_way(struct connection *connection);
 void h2_expired(struct connection *connection);
+void h2_rest_expired(struct deadline *deadline);
 void h2_stream_expired(struct deadline *deadline, enum deadline_kind kind);

@@ -141,6 +141,9 @@ struct h2_gather {
 
 struct h2 {
     struct connection *connection;
+    char *slot;                 // pages for nghttp2; NULL: none were to be had
+    bool has_frames, has_table; // in the slot
+    struct deadline rest;       // until the idle connection gives memory back
     nghttp2_session *session;
     struct loop_defer pump;
     struct h2_stream *streams;
@@ -167,6 +170,13 @@ struct h2 {
 int h2_fail(struct h2 *h2, uint32_t code);
 // Sends what nghttp2 has at the end of the turn.
 void h2_wake(struct h2 *h2);
+
+// h2_memory.c
+nghttp2_mem h2_memory(struct h2 *h2);
+// Gives back what an idle connection does not need.
+void h2_memory_rest(struct h2 *h2);
+// After the session's end.
+void h2_memory_give(struct h2 *h2);
 
 // h2_request.c
 void h2_head_init(struct h2_stream *stream);

@@ -385,6 +385,19 @@ TEST(h2_closes_idle_connections)
     check_goaway(&f, NGHTTP2_NO_ERROR);
 }
 
+TEST(h2_goes_on_after_a_rest)
+{
+    struct fixture f = open_server();
+    for (int i = 0; i < 3; i++) {
+        int32_t id = h2_client_begin(f.client, "POST", "/", "x-long: value");
+        h2_client_more(f.client, id, STR("body"), true);
+        h2_client_run(f.client);
+        CHECK_INT(h2_client_reply(f.client, id)->status, 200);
+        advance(&f, 3 * H2_REST_MS);
+    }
+    close_server(&f);
+}
+
 TEST(h2_waits_for_heads_for_some_time_only)
 {
     struct fixture f = open_server();

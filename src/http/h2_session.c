@@ -119,8 +119,13 @@ static void set_wait(struct h2 *h2, enum h2_wait wait)
 static void update_wait(struct h2 *h2)
 {
     enum h2_wait wait = wait_now(h2);
-    if (wait != h2->wait)
-        set_wait(h2, wait);
+    if (wait == h2->wait)
+        return;
+    set_wait(h2, wait);
+    if (wait == H2_WAIT_IDLE)
+        deadline_set(h2->connection->server, &h2->rest, DEADLINE_REST);
+    else
+        deadline_clear(&h2->rest);
 }
 
 static void end_drain(struct h2 *h2)
@@ -302,6 +307,11 @@ void h2_expired(struct connection *connection)
     }
 }
 
+void h2_rest_expired(struct deadline *deadline)
+{
+    h2_memory_rest(container_of(deadline, struct h2, rest));
+}
+
 bool h2_give_way(struct connection *connection)
 {
     if (connection->h2->wait != H2_WAIT_IDLE || connection->h2->dead)
@@ -364,7 +374,8 @@ static nghttp2_session *new_session(struct h2 *h2)
     // RFC 9218 for clients that know it, else the weights of RFC 7540: streams take turns.
     nghttp2_option_set_server_fallback_rfc7540_priorities(option, 1);
     nghttp2_option_set_max_send_header_block_length(option, 2 * HTTP_SERVER_RESPONSE_HEAD_MAX);
-    if (nghttp2_session_server_new2(&session, callbacks, h2, option) < 0)
+    nghttp2_mem memory = h2_memory(h2);
+    if (nghttp2_session_server_new3(&session, callbacks, h2, option, &memory) < 0)
         die_oom(sizeof(void *));
     nghttp2_option_del(option);
     nghttp2_session_callbacks_del(callbacks);
@@ -464,7 +475,9 @@ void h2_free(struct connection *connection)
         h2_stream_free(h2->streams);
     loop_defer_cancel(connection->server->loop, &h2->pump);
     nghttp2_session_del(h2->session);
+    h2_memory_give(h2);
     deadline_clear(&connection->wait);
+    deadline_clear(&h2->rest);
     free(h2);
 }
 

@@ -377,6 +377,7 @@ void http_server_free(struct http_server *server)
     pool_done(&server->fields);
     pool_done(&server->h2_heads);
     pool_done(&server->h2_streams);
+    h2_memory_done(server);
     tls_context_unref(server->tls);
     http_clients_unref(server->options.clients);
     if (server->spare_fd >= 0)

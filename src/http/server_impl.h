@@ -19,6 +19,7 @@ enum deadline_kind {
     DEADLINE_BODY,
     DEADLINE_LINGER,
     DEADLINE_WRITE,
+    DEADLINE_REST,        // of an idle connection of HTTP/2
     DEADLINE_STREAM_BODY, // these three belong to streams of HTTP/2
     DEADLINE_STREAM_LINGER,
     DEADLINE_STREAM_WRITE,
@@ -80,6 +81,8 @@ struct http_server {
 
     struct pool input_small, input_large, output, fields;
     struct pool h2_heads, h2_streams;
+    struct h2_slab *h2_slabs;
+    char *h2_slots; // free ones
 
     int64_t date_seconds;
     char date[HTTP_DATE_BYTES];

@@ -11,6 +11,7 @@ void deadlines_init(struct http_server *server)
         [DEADLINE_BODY] = options->body_timeout_ms,
         [DEADLINE_LINGER] = HTTP_SERVER_LINGER_TIMEOUT_MS,
         [DEADLINE_WRITE] = options->write_timeout_ms,
+        [DEADLINE_REST] = H2_REST_MS,
         [DEADLINE_STREAM_BODY] = options->body_timeout_ms,
         [DEADLINE_STREAM_LINGER] = HTTP_SERVER_LINGER_TIMEOUT_MS,
         [DEADLINE_STREAM_WRITE] = options->write_timeout_ms,
@@ -55,6 +56,8 @@ static void tell_owner(struct deadline *deadline, enum deadline_kind kind)
     if (kind == DEADLINE_STREAM_BODY || kind == DEADLINE_STREAM_LINGER ||
         kind == DEADLINE_STREAM_WRITE)
         h2_stream_expired(deadline, kind);
+    else if (kind == DEADLINE_REST)
+        h2_rest_expired(deadline);
     else
         connection_expired(owner_of(deadline, kind), kind);
 }
