@@ -22,6 +22,7 @@ struct worker {
     struct instance_pools pools;
     struct instance_pool *current; // of what new requests get; NULL: nothing yet
     bool stopping;
+    const char *refusals_logged[4]; // one line for each reason
 };
 
 struct http_host {
@@ -34,6 +35,8 @@ struct http_host {
     char *url;
     struct https *https; // on the first worker's loop; NULL: plain HTTP
     struct http_access_log *access_log;
+    uint32_t connections_max;     // of one worker; 0: the default
+    struct http_clients *clients; // NULL: no limit
     bool proxy_protocol;
     bool request_ids;
     bool proxy_failure_logged; // atomic
@@ -93,6 +96,23 @@ static void on_proxy_failure(const char *reason, void *user)
         log_warn("%s (more of this kind are counted, not logged)", reason);
 }
 
+static void on_connection_refused(const char *reason, void *user)
+{
+    struct worker *worker = user;
+    for (size_t i = 0; i < ARRAY_LEN(worker->refusals_logged); i++) {
+        const char **logged = &worker->refusals_logged[i];
+        if (*logged && str_eq(str_from(*logged), str_from(reason)))
+            return;
+        if (!*logged) {
+            *logged = reason;
+            log_warn("connections are refused or wait: %s (more of this kind are counted, not "
+                     "logged)",
+                     reason);
+            return;
+        }
+    }
+}
+
 static int open_server(struct worker *worker, const char *address, struct error *err)
 {
     struct https *https = worker->host->https;
@@ -103,8 +123,11 @@ static int open_server(struct worker *worker, const char *address, struct error 
         .proxy_protocol = worker->host->proxy_protocol,
         .request_ids = worker->host->request_ids,
         .access_log = worker->host->access_log,
+        .connections_max = worker->host->connections_max,
+        .clients = worker->host->clients,
         .on_request = on_request,
         .on_tls_failure = on_tls_failure,
+        .on_connection_refused = on_connection_refused,
         .on_proxy_failure = on_proxy_failure,
         .user = worker,
     };
@@ -173,6 +196,7 @@ static void free_host(struct http_host *host)
     for (uint32_t i = 0; i < host->worker_count; i++)
         close_worker(&host->workers[i]);
     close_access_log(host);
+    http_clients_unref(host->clients);
     free(host->workers);
     free(host->url);
     free(host);
@@ -233,6 +257,10 @@ int http_host_start(struct engine *engine, const struct http_host_options *optio
     host->workers = mem_zalloc(count * sizeof(*host->workers));
     host->proxy_protocol = options->proxy_protocol;
     host->request_ids = options->request_ids;
+    if (options->connections_max)
+        host->connections_max = (options->connections_max - 1) / count + 1;
+    if (options->client_connections_max)
+        host->clients = http_clients_new(options->client_connections_max);
     if (workload)
         host->egress = workload_egress(workload, count);
     int rc = check_address(options->address, err);

@@ -19,6 +19,9 @@ struct http_host_options {
     bool request_ids;              // requests get a traceparent and an x-request-id
     const char *access_log;        // a file, "-" for standard output; NULL: none
     const char *access_log_format; // of http/access_format.h; NULL: "common"
+    // Of all workers together, in equal shares; 0: HTTP_SERVER_CONNECTIONS_MAX for each.
+    uint32_t connections_max;
+    uint32_t client_connections_max; // of one client (http/server_clients.h); 0: no limit
     uint64_t drain_ms; // how long requests may go on after http_host_stop(); 0: the default
 };
 #define HTTP_HOST_WORKERS_MAX      256u

@@ -39,6 +39,8 @@ struct run_options {
     uint64_t idle_ms;
     uint64_t instances;
     uint64_t memory_bytes;
+    uint64_t connections;
+    uint64_t client_connections;
     uint64_t table_elements;
     uint64_t cpu_time_ms;
     uint64_t handles;
@@ -107,6 +109,15 @@ static const struct option options[] = {
      "requests of a pooled instance at once, of WASI 0.3\n"
      "(default 16)",
      FIELD(concurrency)},
+    {"max-connections", 0, OPTION_COUNT, "N",
+     "connections to an HTTP handler, all threads together; idle\n"
+     "ones make room, further ones wait (default 16384 for each\n"
+     "thread)",
+     FIELD(connections)},
+    {"max-connections-per-client", 0, OPTION_COUNT, "N",
+     "connections of one IPv4 address or IPv6 /64; further ones\n"
+     "are closed (default: no limit)",
+     FIELD(client_connections)},
     {"max-cpu-time", 0, OPTION_DURATION, "TIME",
      "CPU time of one request or command (default: none but\n"
      "--timeout)",
@@ -371,6 +382,8 @@ static int serve(struct engine *engine, const struct run_options *run, struct wo
         .request_ids = run->request_ids,
         .access_log = run->access_log,
         .access_log_format = run->access_log_format,
+        .connections_max = (uint32_t)MIN(run->connections, UINT32_MAX),
+        .client_connections_max = (uint32_t)MIN(run->client_connections, UINT32_MAX),
     };
     rc = http_host_start(engine, &host_options, workload, &host, err);
     if (rc < 0)

@@ -169,4 +169,52 @@ def test_connections_without_a_header_are_closed():
         contains(server.raw(header() + REQUEST), b"200 OK")
 
 
+def test_connections_of_one_client_are_limited():
+    with Server(guest("p2-hello"), "--max-connections-per-client", "2") as server:
+        first, second = server.connect(), server.connect()
+        keep = REQUEST.replace(b"connection: close\r\n", b"")
+        for sock in (first, second):
+            sock.sendall(keep)
+            contains(sock.recv(4096), b"200 OK")
+        for _ in range(3):
+            with server.connect() as third:
+                try:
+                    third.sendall(REQUEST)
+                    equal(third.recv(100), b"")
+                except OSError:  # closed before all was sent
+                    pass
+        first.close()
+        end, answer = time.monotonic() + 20, b""
+        while time.monotonic() < end and b"200 OK" not in answer:
+            try:
+                answer = server.raw(REQUEST)
+            except OSError:
+                pass
+        contains(answer, b"200 OK")
+        second.close()
+        contains(server.output(), "a client has too many connections")
+
+
+def test_behind_a_proxy_each_client_has_its_limit():
+    with Server(guest("p2-hello"), "--proxy-protocol", "--max-connections-per-client", "1") as server:
+        with server.connect() as first:
+            first.sendall(header() + REQUEST.replace(b"connection: close\r\n", b""))
+            contains(first.recv(4096), b"200 OK")
+            contains(server.raw(header("192.0.2.8") + REQUEST), b"200 OK")
+            with server.connect() as second:
+                try:
+                    second.sendall(header() + REQUEST)
+                    equal(second.recv(100), b"")
+                except OSError:
+                    pass
+
+
+def test_idle_connections_make_room():
+    with Server(guest("p2-hello"), "--max-connections", "1", "--workers", "1") as server, server.connect() as idle:
+        idle.sendall(REQUEST.replace(b"connection: close\r\n", b""))
+        contains(idle.recv(4096), b"200 OK")
+        contains(server.raw(REQUEST), b"200 OK")
+        equal(idle.recv(100), b"")
+
+
 main([value for name, value in list(globals().items()) if name.startswith("test_")])
