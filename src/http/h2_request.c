@@ -237,10 +237,12 @@ static void join_cookies(struct h2_head *head)
             head->fields[kept++] = field;
             continue;
         }
-        if (joined) {
+        if (joined && field.value.len == 0)
+            continue; // nothing to separate
+        if (joined && len > 0) {
             memcpy(head->cookie + len, "; ", 2);
             len += 2;
-        } else {
+        } else if (!joined) {
             joined = &head->fields[kept++];
             joined->name = field.name;
         }

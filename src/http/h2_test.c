@@ -429,6 +429,9 @@ TEST(h2_joins_cookies)
     struct fixture f = open_server();
     h2_client_ask(f.client, "GET", "/", "cookie: a=1\nx-y: z\ncookie: b=2\ncookie: c=3", NULL);
     CHECK_TEXT(seen_fields, "cookie: a=1; b=2; c=3\nx-y: z\n");
+    h2_client_ask(f.client, "GET", "/",
+                  "cookie: \ncookie: a=1\ncookie: \ncookie: b=2\ncookie: ", NULL);
+    CHECK_TEXT(seen_fields, "cookie: a=1; b=2\n");
     close_server(&f);
 }
 
