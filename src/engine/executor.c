@@ -43,17 +43,20 @@ static void unqueue(struct task **first, struct task ***end, struct task *task)
 //
 // Code that is caught by tick after tick spins, or has a lot to do: it is hot. It runs in slices,
 // one in a turn of the loop and only when the loop has nothing else to do, or had not for a while,
-// and the ticker ends a slice as soon as the loop has events. So others on the thread hardly notice
-// it. Heat goes up with each run that a tick caught and down with each that came to its own end:
-// short runs are caught as well, but seldom.
+// and a slice ends as soon as the loop has events: the ticker is told by the kernel, and a timer
+// (slice_timer.h) looks where the ticker does not get a CPU. So others on the thread
+// hardly notice it. Short runs are caught as well, by chance: a tick makes code warm, the next one
+// in a row hot, and each run that came to its own end cools it.
 
+#define WARM         1u
 #define HEAT_OF_TICK 8u
 #define HEAT_MAX     64u
 #define HOT          8u
 // From here on it waits behind other hot code; before, it may have been unlucky and goes first.
 #define VERY_HOT 16u
-// Hot code gets a slice so often even when the loop has always something to do.
+// Hot code gets a slice so often, and so much of it, even when the loop has always something to do.
 #define SLICE_PAUSE_NS 1000000u
+#define SLICE_MIN_NS   250000u
 
 void executor_begin_run(struct executor *executor)
 {
@@ -66,7 +69,7 @@ void executor_end_run(struct executor *executor, uint32_t hits_before, uint32_t 
 {
     bool was_preempted = executor->in_slice && atomic_load(&executor->preempt);
     if (executor->hits != hits_before)
-        *heat = MIN(*heat + HEAT_OF_TICK, HEAT_MAX);
+        *heat = *heat == 0 ? WARM : MIN(*heat + HEAT_OF_TICK, HEAT_MAX);
     else if (*heat > 0 && !was_preempted)
         --*heat;
 }
@@ -225,7 +228,9 @@ static bool has_time_for_slice(struct executor *executor)
 {
     bool is_busy = executor->entries != executor->entries_seen;
     executor->entries_seen = executor->entries;
-    if (!is_busy || (executor->hot && executor->hot->heat < VERY_HOT))
+    executor->slice_ns_min = is_busy ? SLICE_MIN_NS : 0;
+    if (!is_busy || (executor->hot && executor->hot->heat < VERY_HOT) ||
+        (executor->hot_ticks && executor->hot_ticks->heat < VERY_HOT))
         return true;
     return loop_now(executor->loop) - executor->slice_end >= SLICE_PAUSE_NS;
 }
@@ -240,13 +245,17 @@ static void run_slice(struct loop_defer *defer)
     executor->last_was_task = is_task;
     if (is_task ? executor->hot->heat >= VERY_HOT : executor->hot_ticks->heat >= VERY_HOT)
         atomic_store_explicit(&executor->engine->is_hot, true, memory_order_relaxed);
-    engine_watch(executor->engine, executor);
+    atomic_store(&executor->preempt, false);
+    if (executor->slice_ns_min == 0)
+        engine_watch(executor->engine, executor);
+    slice_timer_start(&executor->slice_timer, executor, executor->slice_ns_min);
     executor->in_slice = true;
     if (is_task)
         task_poll(pop(&executor->hot, &executor->hot_end));
     else
         instance_tick(pop_tick(&executor->hot_ticks, &executor->hot_ticks_end));
     executor->in_slice = false;
+    slice_timer_stop(&executor->slice_timer);
     executor->slice_end = loop_now(executor->loop);
     if (executor->hot || executor->hot_ticks)
         wake_later(executor);
@@ -354,6 +363,7 @@ void executor_free(struct executor *executor)
     assert(!executor->ready && !executor->yielded && !executor->deadlines && !executor->ticks &&
            !executor->later && !executor->hot && !executor->hot_ticks);
     engine_detach(executor->engine, executor);
+    slice_timer_done(&executor->slice_timer);
     loop_defer_cancel(executor->loop, &executor->defer);
     loop_defer_cancel(executor->loop, &executor->slice_defer);
     loop_timer_done(&executor->timer);

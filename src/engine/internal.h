@@ -13,6 +13,7 @@
 #include "engine/fault.h"
 #include "engine/instance.h"
 #include "engine/reset.h"
+#include "engine/slice_timer.h"
 #include "engine/task.h"
 
 // Guest code may nest host -> guest calls this deep on one fiber (each takes up to
@@ -50,7 +51,7 @@ void engine_attach(struct engine *engine, struct executor *executor);
 void engine_detach(struct engine *engine, struct executor *executor);
 // For an executor that finds ticker_asleep after it counted a task.
 void engine_wake_ticker(struct engine *engine);
-// Before a slice: executor->preempt is set, and the epoch advanced, once its loop has events.
+// For one slice: executor->preempt is set, and the epoch advanced, once its loop has events.
 void engine_watch(struct engine *engine, struct executor *executor);
 
 struct program {
@@ -210,7 +211,8 @@ struct executor {
     // Live tasks: written by this thread only, read by the ticker. Each executor counts for itself
     // so that threads share no line of cache.
     _Atomic uint32_t task_count;
-    _Atomic bool preempt;  // by the ticker: the slice is to end
+    _Atomic bool preempt; // by the ticker or slice_timer: the slice is to end
+    struct slice_timer slice_timer;
     bool in_slice;         // hot code runs
     bool wants_slice;      // some is to run in this turn, if there is time
     bool last_was_task;    // the last slice was a task's, not an instance's
@@ -219,6 +221,7 @@ struct executor {
     uint32_t entries;      // and those that code ran that is not hot
     uint32_t entries_seen; // when slices were looked after last
     uint64_t slice_end;    // loop time
+    uint32_t slice_ns_min; // what the next may take whatever the loop has
     struct loop *loop;
     struct loop_defer defer, slice_defer;
     struct task *ready; // woken tasks, first to run first
