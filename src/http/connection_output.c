@@ -23,13 +23,15 @@ size_t output_budget(const struct connection *connection)
 {
     size_t unsent = output_unsent(connection);
     size_t max = connection->server->options.output_bytes_max;
+    if (unsent == 0 && connection->flow >= OUTPUT_FLOWING_WRITES)
+        return MAX(max, OUTPUT_FLOWING_BYTES);
     return unsent < max ? max - unsent : 0;
 }
 
 static void take_buffer(struct connection *connection)
 {
     struct http_server *server = connection->server;
-    connection->out = BUF_INIT(2 * (size_t)server->options.output_bytes_max +
+    connection->out = BUF_INIT(2 * (size_t)server->options.output_bytes_max + OUTPUT_FLOWING_BYTES +
                                HTTP_SERVER_RESPONSE_HEAD_MAX + INPUT_SMALL_BYTES);
     connection->out.data = pool_take(&server->output);
     connection->out.cap = server->output.size;
@@ -174,6 +176,10 @@ int output_send_parts(struct connection *connection, const struct str *parts, si
         }
         // A short count tells that the kernel is full as well.
         connection->blocked |= taken < len;
+        if (connection->blocked)
+            connection->flow = 0;
+        else if (len >= OUTPUT_FLOWING_PIECE)
+            connection->flow = MIN(connection->flow + 1, OUTPUT_FLOWING_WRITES);
         after_progress(connection, progress);
     }
     return keep_rest(connection, parts, count, taken);

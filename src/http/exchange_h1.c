@@ -140,7 +140,7 @@ static size_t h1_write_budget(struct http_exchange *exchange)
     size_t budget = output_budget(connection);
     if (budget == 0)
         connection->choked = true;
-    return budget;
+    return connection->permit = budget;
 }
 
 static int gather(struct connection *connection, struct str head, struct str data, struct str tail)
@@ -178,7 +178,9 @@ static int h1_write(struct http_exchange *exchange, struct str data)
         return -EPIPE;
     if (response->announced >= 0 && data.len > (uint64_t)response->announced - response->written)
         return -EMSGSIZE;
-    if (data.len > output_budget(connection) && !response->discard)
+    size_t room = MAX(connection->permit, output_budget(connection));
+    connection->permit = 0;
+    if (data.len > room && !response->discard)
         return -ENOBUFS;
     response->written += data.len;
     if (response->discard || data.len == 0)

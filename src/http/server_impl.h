@@ -52,6 +52,10 @@ void pool_give(struct pool *pool, void *block);
 #define INPUT_LARGE_BYTES ((size_t)64 * 1024)
 #define INPUT_HUGE_BYTES  ((size_t)256 * 1024) // of bodies that have filled a large one twice
 #define OUTPUT_BYTES      ((size_t)8 * 1024)
+// What one write may have while the kernel takes all at once: after so many large writes.
+#define OUTPUT_FLOWING_BYTES  ((size_t)1024 * 1024)
+#define OUTPUT_FLOWING_PIECE  ((size_t)64 * 1024)
+#define OUTPUT_FLOWING_WRITES 4u
 
 struct input {
     char *data; // NULL: none
@@ -188,6 +192,8 @@ struct connection {
     struct buf out;
     size_t out_sent;
     bool blocked;   // the kernel takes no more
+    uint32_t flow;  // large writes in a row of which it took all
+    size_t permit;  // that the user may still use
     bool choked;    // the user saw a write budget of 0
     int write_mark; // bytes that the kernel held when `write` was set
 

@@ -5,6 +5,9 @@
 
 #include "wasi/filesystem.h"
 
+// A longer write would hold the thread up.
+#define FILE_WRITE_BYTES ((size_t)256 * 1024)
+
 static int check_open_for(const struct fs_node *self, uint8_t flag, uint64_t offset)
 {
     // As read(2) and write(2) say it of a directory.
@@ -121,7 +124,7 @@ static struct file_output *output_of(struct p2_io_streams_output_stream *stream)
 static ssize_t file_budget(struct p2_io_streams_output_stream *stream,
                            struct p2_io_error_error **failure)
 {
-    return (ssize_t)WASI_STREAM_BUDGET_BYTES;
+    return (ssize_t)FILE_WRITE_BYTES;
 }
 
 static ssize_t write_here(struct file_output *output, struct str data)

@@ -164,7 +164,7 @@ bool wasi_output_flushing(struct p2_io_streams_output_stream *stream);
 void wasi_input_release(struct p2_io_streams_input_stream *stream);
 void wasi_output_release(struct p2_io_streams_output_stream *stream);
 
-#define WASI_STREAM_BUDGET_BYTES ((size_t)256 * 1024) // the most that check-write permits at once
+#define WASI_STREAM_BUDGET_BYTES ((size_t)1024 * 1024) // the most that check-write permits at once
 // The most that one read returns, whatever was asked for: guests that ask for 64 KiB would
 // otherwise have to grow their memory for the answer, which costs more than reading again.
 #define WASI_STREAM_READ_BYTES ((size_t)16 * 1024)
