@@ -128,18 +128,34 @@ static bool is_inside(const struct async_store *store, uint32_t instance, uint32
     return false;
 }
 
-int async_enter(struct async_thread *thread)
+// *levels: the instance and its ancestors that the current thread has not entered already.
+static int find_levels(const struct async_thread *thread, uint32_t *levels)
 {
-    struct async_store *store = thread->store;
+    const struct async_store *store = thread->store;
     uint32_t caller = store->current ? store->current->component_instance : PLAN_NONE;
-    uint32_t levels = 0, at = thread->component_instance;
-    // The instance and its ancestors that the current thread has not entered already.
+    uint32_t at = thread->component_instance;
+    *levels = 0;
     for (; at != PLAN_NONE && !is_inside(store, caller, at); at = store->instances[at].parent) {
         if (unlikely(store->instances[at].entered))
             return is_on_stack(store, store->instances[at].entered) ? -EDEADLK : -EBUSY;
-        levels++;
+        ++*levels;
     }
-    at = thread->component_instance;
+    return 0;
+}
+
+int async_may_enter(const struct async_thread *thread)
+{
+    uint32_t levels;
+    return find_levels(thread, &levels);
+}
+
+int async_enter(struct async_thread *thread)
+{
+    struct async_store *store = thread->store;
+    uint32_t levels, at = thread->component_instance;
+    int rc = find_levels(thread, &levels);
+    if (rc < 0)
+        return rc;
     for (uint32_t i = 0; i < levels; i++, at = store->instances[at].parent)
         store->instances[at].entered = thread;
     thread->levels = levels;

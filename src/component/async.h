@@ -252,6 +252,7 @@ _must_use_ int async_resume(struct async_thread *thread, bool cancelled, struct 
 // Enters the component instance and its ancestors that the current thread is not in. -EBUSY: a
 // thread is stuck in one; -EDEADLK: a caller of the current thread runs in one.
 _must_use_ int async_enter(struct async_thread *thread);
+_must_use_ int async_may_enter(const struct async_thread *thread); // whether it could
 void async_leave(struct async_thread *thread);
 // Between two callbacks: waits for an event of thread->set, or just for a turn without a set.
 // False: it has come already, and nobody is to be given way to. True: the fiber that calls this

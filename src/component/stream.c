@@ -579,11 +579,6 @@ static int transfer(struct canon_call *call, struct stream_side *side, struct st
 {
     struct stream *stream = stream_of(side);
     uint32_t count = MIN(remaining(side), remaining(other));
-    if (side->component_instance == other->component_instance && !is_number(stream->element))
-        return canon_trap(call,
-                          "cannot read from and write to the same %s within one component "
-                          "instance unless its elements are numbers",
-                          kind_of(stream));
     if (element_size(stream) > 0 && count > 0) {
         struct canon_call peer = {.error = call->error};
         int rc = stream->store->ops->begin(stream->store, other->options, &peer);
@@ -605,6 +600,11 @@ static int transfer(struct canon_call *call, struct stream_side *side, struct st
 static int meet(struct canon_call *call, struct stream_side *side, struct stream_side *other)
 {
     struct stream *stream = stream_of(side);
+    if (side->component_instance == other->component_instance && !is_number(stream->element))
+        return canon_trap(call,
+                          "cannot read from and write to the same %s within one component "
+                          "instance unless its elements are numbers",
+                          kind_of(stream));
     if (remaining(other) > 0) {
         if (remaining(side) > 0) {
             int rc = transfer(call, side, other);
