@@ -16,6 +16,7 @@ struct ast_path {
     struct str package;
     struct str version;
     struct ast_name name;
+    struct wit_pos pos; // where it begins
 };
 
 enum ast_type_kind { AST_TYPE_BUILTIN, AST_TYPE_NAME };

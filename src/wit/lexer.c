@@ -164,6 +164,9 @@ static int lex_id(const struct wit_source *source, size_t at, struct wit_token *
         end++;
     struct str name = str_sub(text, begin, end - begin);
     struct wit_pos pos = {source, (uint32_t)at};
+    if (end < text.len && (text.data[end] == '_' || (unsigned char)text.data[end] >= 0x80))
+        return wit_fail(pos, err, "identifier `%.*s` goes on with a character that is not allowed",
+                        (int)MIN(name.len, 80), name.data);
     if (name.len == 0)
         return wit_fail(pos, err, "expected an identifier after `%%`");
     const char *problem = label_problem(name);
@@ -212,8 +215,12 @@ int wit_lex(const struct wit_source *source, uint32_t offset, struct wit_token *
 // documents. Of another block only the first slash goes, as the usual tools have it.
 static struct str comment_text(struct str comment)
 {
-    if (str_starts(comment, STR("/**")) && comment.len > 4)
-        return str_trim(str_sub(comment, 3, comment.len - 5));
+    if (str_starts(comment, STR("/**")) && comment.len > 4) {
+        comment = str_sub(comment, 3, comment.len - 5);
+        while (comment.len > 0 && ascii_is_space(comment.data[comment.len - 1]))
+            comment.len--;
+        return comment;
+    }
     while (comment.len > 0 && comment.data[0] == '/')
         comment = str_from_index(comment, 1);
     return comment;
@@ -233,20 +240,37 @@ static void add_lines(char *out, size_t *len, struct str text)
     }
 }
 
-// Takes the space off that begins all lines that are not empty, if it does.
-static size_t without_margin(char *lines, size_t len)
+static size_t spaces(struct str text)
 {
-    for (size_t i = 0; i < len; i++)
-        if ((i == 0 || lines[i - 1] == '\n') && lines[i] != ' ' && lines[i] != '\n')
-            return len;
-    size_t kept = 0;
-    bool is_start = true;
-    for (size_t i = 0; i < len; i++) {
-        if (!is_start || lines[i] != ' ')
-            lines[kept++] = lines[i];
-        is_start = lines[i] == '\n';
+    size_t n = 0;
+    while (n < text.len && text.data[n] == ' ')
+        n++;
+    return n;
+}
+
+// The end of the comment at `at`; 0: there is none.
+static size_t comment_end(struct str text, size_t at)
+{
+    if (at_text(text, at, "//"))
+        return line_end(text, at);
+    return at_text(text, at, "/*") ? block_comment_end(text, at) : 0;
+}
+
+// The spaces that begin all comments but empty ones; further lines of a block do not count.
+static size_t margin(struct str text, size_t from)
+{
+    size_t least = SIZE_MAX;
+    for (size_t at = from, end; at < text.len; at = end) {
+        end = comment_end(text, at);
+        if (end == 0) {
+            end = at + 1;
+            continue;
+        }
+        struct str line = comment_text(str_sub(text, at, end - at));
+        if (str_trim(line).len > 0)
+            least = MIN(least, spaces(line));
     }
-    return kept;
+    return least;
 }
 
 struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
@@ -255,21 +279,23 @@ struct str wit_docs(const struct wit_source *source, uint32_t from, uint32_t to,
     struct str text = str_sub(source->text, 0, to);
     char *out = NULL;
     size_t len = 0;
+    size_t least = margin(text, from);
     for (size_t at = from; at < to;) {
-        if (!at_text(text, at, "//") && !at_text(text, at, "/*")) {
+        size_t end = comment_end(text, at);
+        if (end == 0) {
             at++;
             continue;
         }
-        size_t end = at_text(text, at, "//") ? line_end(text, at) : block_comment_end(text, at);
+        struct str comment = comment_text(str_sub(text, at, end - at));
+        comment = str_from_index(comment, MIN(least, spaces(comment)));
         // Every line of the result is shorter than its source.
         if (!out)
             out = arena_alloc(arena, (size_t)(to - from) + 1);
-        add_lines(out, &len, comment_text(str_sub(text, at, end - at)));
+        add_lines(out, &len, comment);
         at = end;
     }
     if (!out)
         return STR_EMPTY;
-    len = without_margin(out, len);
     while (len > 0 && out[len - 1] == '\n')
         len--;
     return str_of(out, len);

@@ -128,7 +128,7 @@ static int add_group(struct wit_resolve *resolve, const struct group *group, str
     }
     for (size_t i = 0; i < group->files.len && r == 0; i++) {
         const struct ast_file *file = group->files.items[i];
-        if (!package && (file->decls || !file->nested))
+        if (!package)
             return wit_fail((struct wit_pos){group->first, 0}, err,
                             "no `package namespace:name;` header in the file(s) of this package");
         if (package)

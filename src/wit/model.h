@@ -119,10 +119,11 @@ struct wit_resolve {
 
 bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability);
 
-// Refuses attributes with versions later than the package's, or in a package without one (WIT.md
-// "Feature Gates").
+// Refuses attributes that do not fit each other, and `@since` with a version later than the
+// package's or in a package without one (WIT.md "Feature Gates").
 _must_use_ int scope_check_gate(const struct scope *scope, const struct wit_stability *stability,
-                                struct wit_pos pos, struct error *err);
+                                struct wit_pos gate_pos, struct wit_pos item_pos,
+                                struct error *err);
 
 // "ns:name@version".
 struct str package_id(struct arena *arena, struct str ns, struct str name, struct str version);
@@ -135,6 +136,9 @@ _must_use_ int scope_index(struct wit_resolve *resolve, struct error *err);
 _must_use_ int scope_find(struct wit_resolve *resolve, struct scope *scope,
                           const struct ast_path *path, enum ast_decl_kind kind, struct decl **out,
                           struct error *err);
+// The same for a top-level `use`: an interface or a world, enabled or not.
+_must_use_ int scope_find_any(struct wit_resolve *resolve, struct scope *scope,
+                              const struct ast_path *path, struct decl **out, struct error *err);
 // Sorts resolve->decls so that what is referred to comes first; refuses cycles.
 _must_use_ int order_decls(struct wit_resolve *resolve, struct error *err);
 

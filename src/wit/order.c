@@ -114,7 +114,9 @@ static int check_top_uses(struct wit_resolve *resolve, struct scope *scope, stru
     for (size_t i = 0; i < scope->uses.len && r == 0; i++) {
         const struct ast_decl *use = scope->uses.entries[i].value;
         struct decl *decl;
-        r = scope_find(resolve, scope, &use->path, AST_INTERFACE, &decl, err);
+        // Of the same package it may be a world, of another it may not, as in the usual tools.
+        r = use->path.ns.len > 0 ? scope_find(resolve, scope, &use->path, AST_INTERFACE, &decl, err)
+                                 : scope_find_any(resolve, scope, &use->path, &decl, err);
     }
     return r;
 }
@@ -154,12 +156,33 @@ static int order_packages(struct wit_resolve *resolve, struct error *err)
     return r;
 }
 
+// Of what is left when nothing more can be placed: the first that waits for another, interfaces
+// before worlds, and what it waits for.
+static int refuse_cycle(const struct package *package, const bool *is_placed, struct error *err)
+{
+    for (int pass = 0; pass < 2; pass++) {
+        for (size_t i = 0; i < package->order.len; i++) {
+            const struct decl *decl = package->order.items[i];
+            if (is_placed[i] || (decl->world != NULL) != (pass == 1))
+                continue;
+            for (size_t k = 0; k < decl->deps.len; k++) {
+                const struct decl *to = decl->deps.items[k].to;
+                if (to->scope->package == package && !is_placed[to->number])
+                    return wit_fail(to->ast->name.pos, err,
+                                    "interface or world `%.*s` depends on itself",
+                                    STR_ARG(to->ast->name.text));
+            }
+        }
+    }
+    return 0;
+}
+
 // The declarations of one package, each behind those it refers to.
-static void order_package_decls(struct package *package)
+static int order_package_decls(struct package *package, struct error *err)
 {
     size_t count = package->order.len;
     if (count == 0)
-        return;
+        return 0;
     struct toposort sort;
     toposort_init(&sort, count);
     for (size_t i = 0; i < count; i++)
@@ -168,20 +191,27 @@ static void order_package_decls(struct package *package)
         const struct decl *decl = package->order.items[i];
         for (size_t k = 0; k < decl->deps.len; k++) {
             const struct decl *to = decl->deps.items[k].to;
-            if (to->scope->package == package && to != decl)
+            if (to->scope->package == package)
                 toposort_add(&sort, (uint32_t)i, to->number);
         }
     }
     uint32_t *order = mem_new_array(uint32_t, count);
     struct decl **sorted = mem_new_array(struct decl *, count);
     uint32_t done = toposort_run(&sort, order);
-    for (uint32_t i = 0; i < done; i++)
+    bool *is_placed = mem_new_array(bool, count);
+    memset(is_placed, 0, count * sizeof(bool));
+    for (uint32_t i = 0; i < done; i++) {
         sorted[i] = package->order.items[order[i]];
+        is_placed[order[i]] = true;
+    }
+    int r = done < count ? refuse_cycle(package, is_placed, err) : 0;
     if (done == count)
         memcpy(package->order.items, sorted, count * sizeof(*sorted));
+    free(is_placed);
     free(sorted);
     free(order);
     toposort_done(&sort);
+    return r;
 }
 
 int order_decls(struct wit_resolve *resolve, struct error *err)
@@ -196,10 +226,10 @@ int order_decls(struct wit_resolve *resolve, struct error *err)
         r = order_packages(resolve, err);
     struct decl **sorted = mem_new_array(struct decl *, resolve->decls.len + 1);
     size_t count = 0;
+    for (size_t i = 0; i < resolve->order.len && r == 0; i++)
+        r = order_package_decls(resolve->order.items[i], err);
     for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
         r = visit_decl(resolve->decls.items[i], sorted, &count, err);
-    for (size_t i = 0; i < resolve->order.len && r == 0; i++)
-        order_package_decls(resolve->order.items[i]);
     if (r == 0 && count > 0)
         memcpy(resolve->decls.items, sorted, count * sizeof(*sorted));
     free(sorted);

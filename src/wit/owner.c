@@ -526,7 +526,8 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
     struct typedef_node *resource =
         map_get(&c->owner->names, name_key(&c->resolve->arena, item->name.text));
     for (const struct ast_func *ast = item->funcs; ast; ast = ast->next) {
-        int r = scope_check_gate(c->owner->scope, &ast->stability, ast->stability_pos, c->err);
+        int r = scope_check_gate(c->owner->scope, &ast->stability, ast->stability_pos,
+                                 ast->name.pos, c->err);
         if (r < 0)
             return r;
         if (!resolve_enabled(c->resolve, &ast->stability))
@@ -540,6 +541,11 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
                                 ? "resource `%.*s` has two constructors"
                                 : "resource `%.*s` has two functions of this name",
                             STR_ARG(item->name.text));
+        // Explainer.md "strongly-unique": `[method]r.r` is `r` without its annotation.
+        if (ast->kind != WIT_FUNC_CONSTRUCTOR &&
+            str_eq(key, name_key(&c->resolve->arena, item->name.text)))
+            return wit_fail(ast->name.pos, c->err, "`%.*s` has the name of its resource",
+                            STR_ARG(ast->name.text));
         struct wit_func *func;
         if ((r = owner_func(c->resolve, c->owner, ast, resource, &func, c->err)) < 0)
             return r;
@@ -568,7 +574,8 @@ int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct
     const struct ast_item *item;
     int r = 0;
     for (item = items; item && r == 0; item = item->next) {
-        r = scope_check_gate(owner->scope, &item->stability, item->stability_pos, err);
+        struct wit_pos pos = item->name.text.len > 0 ? item->name.pos : item->path.name.pos;
+        r = scope_check_gate(owner->scope, &item->stability, item->stability_pos, pos, err);
         if (r == 0 && resolve_enabled(resolve, &item->stability))
             r = declare_item(&c, item);
         else if (r == 0 && item->kind == AST_RESOURCE)

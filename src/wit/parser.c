@@ -65,8 +65,11 @@ int parser_name(struct parser *p, const char *what, struct ast_name *out)
 static int parse_version(struct parser *p, struct str *out)
 {
     size_t len = wit_version_length(p->source->text, p->token.offset);
-    if (len == 0)
-        return parser_fail(p, "a version such as 1.2.3");
+    if (len == 0) {
+        size_t at = wit_version_failure(p->source->text, p->token.offset);
+        int r = wit_lex(p->source, (uint32_t)at, &p->token, p->err);
+        return r < 0 ? r : parser_fail(p, "a version such as 1.2.3");
+    }
     *out = str_sub(p->source->text, p->token.offset, len);
     return wit_lex(p->source, p->token.offset + (uint32_t)len, &p->token, p->err);
 }
@@ -84,6 +87,7 @@ int parser_path(struct parser *p, struct ast_path *out)
     if (r < 0)
         return r;
     out->name = first;
+    out->pos = first.pos;
     if (!parser_is(p, ":"))
         return 0;
     if ((r = parser_advance(p)) < 0 || (r = parser_name(p, "the name of a package", &second)) < 0)
@@ -154,17 +158,19 @@ int parser_gate(struct parser *p, struct gate *out)
     out->stability = (struct wit_stability){STR_EMPTY, STR_EMPTY, STR_EMPTY};
     out->docs = wit_docs(p->source, p->token.gap, p->token.offset, p->arena);
     out->pos = parser_pos(p);
-    while (parser_is(p, "@")) {
+    for (bool is_first = true; parser_is(p, "@"); is_first = false) {
+        if (is_first)
+            out->pos.offset++; // its name
         int r = parse_attribute(p, out);
         if (r < 0)
             return r;
     }
-    const struct wit_stability *s = &out->stability;
-    if (s->since.len > 0 && s->feature.len > 0)
-        return wit_fail(out->pos, p->err, "`@since` and `@unstable` exclude each other");
-    if (s->deprecated.len > 0 && s->since.len == 0 && s->feature.len == 0)
-        return wit_fail(out->pos, p->err, "`@deprecated` needs `@since` or `@unstable` beside it");
     return 0;
+}
+
+static bool has_attributes(const struct wit_stability *s)
+{
+    return s->since.len + s->feature.len + s->deprecated.len > 0;
 }
 
 // `use a:b/c as d;`
@@ -191,8 +197,8 @@ static int parse_decl(struct parser *p, const struct gate *gate, struct ast_decl
     bool world = parser_is(p, "world");
     int r;
     if (parser_is(p, "use")) {
-        if (gate->stability.since.len + gate->stability.feature.len > 0)
-            return wit_fail(gate->pos, p->err, "a top-level `use` takes no attributes");
+        if (has_attributes(&gate->stability))
+            return wit_fail(parser_pos(p), p->err, "a top-level `use` takes no attributes");
         r = parser_advance(p);
         return r < 0 ? r : parse_top_use(p, decl);
     }
@@ -216,8 +222,20 @@ static int parse_package_id(struct parser *p, struct ast_path *out)
         return r;
     out->ns = ns.text;
     out->package = out->name.text;
-    out->name.pos = ns.pos;
+    out->name.pos = out->pos = ns.pos;
     return parse_optional_version(p, &out->version);
+}
+
+// A package in a nested one.
+static int refuse_package(struct parser *p)
+{
+    struct ast_path id = {0};
+    int r = parse_package_id(p, &id);
+    if (r == 0)
+        r = parser_expect(p, "{");
+    if (r < 0)
+        return r;
+    return wit_fail(id.pos, p->err, "nested packages must be placed at the top level of a file");
 }
 
 static int parse_nested_package(struct parser *p, struct ast_file *nested)
@@ -229,8 +247,7 @@ static int parse_nested_package(struct parser *p, struct ast_file *nested)
         if ((r = parser_gate(p, &gate)) < 0)
             return r;
         if (parser_is(p, "package"))
-            return wit_fail(parser_pos(p), p->err,
-                            "nested packages must be placed at the top level of a file");
+            return refuse_package(p);
         r = parse_decl(p, &gate, tail);
         tail = &(*tail)->next;
     }
@@ -241,9 +258,8 @@ static int parse_nested_package(struct parser *p, struct ast_file *nested)
 static int parse_package(struct parser *p, const struct gate *gate, bool is_first,
                          struct ast_file *file, struct ast_file ***nested_tail)
 {
-    if (gate->stability.since.len + gate->stability.feature.len > 0)
-        return wit_fail(gate->pos, p->err, "a package takes no attributes");
-    struct wit_pos pos = parser_pos(p);
+    if (has_attributes(&gate->stability))
+        return wit_fail(parser_pos(p), p->err, "a package takes no attributes");
     struct ast_path id = {0};
     int r = parse_package_id(p, &id);
     if (r < 0)
@@ -257,7 +273,8 @@ static int parse_package(struct parser *p, const struct gate *gate, bool is_firs
         return parse_nested_package(p, nested);
     }
     if (!is_first)
-        return wit_fail(pos, p->err, "`package ...;` is the first item of a file");
+        return wit_fail(parser_pos(p), p->err,
+                        "expected `{`: `package ...;` is the first item of a file");
     file->package = id;
     file->docs = gate->docs;
     return parser_expect(p, ";");

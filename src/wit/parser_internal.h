@@ -16,7 +16,7 @@ struct parser {
 struct gate {
     struct str docs;
     struct wit_stability stability;
-    struct wit_pos pos; // of the first attribute, or of the item
+    struct wit_pos pos; // of the first attribute's name, or of the item
 };
 
 struct wit_pos parser_pos(const struct parser *p);

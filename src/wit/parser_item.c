@@ -46,11 +46,9 @@ static int parse_include(struct parser *p, struct ast_item *item)
         return r;
     if (!parser_is(p, "with"))
         return parser_expect(p, ";");
-    if ((r = parser_advance(p)) < 0 || (r = parse_renames(p, true, &item->renames)) < 0)
-        return r;
-    // The semicolon after the names is optional in practice.
-    r = parser_accept(p, ";");
-    return r < 0 ? r : 0;
+    // No semicolon ends the names (WIT.md "Item: `include`").
+    r = parser_advance(p);
+    return r < 0 ? r : parse_renames(p, true, &item->renames);
 }
 
 static int parse_alias(struct parser *p, struct ast_item *item)

@@ -6,9 +6,6 @@
 
 #include "wit/version.h"
 
-// Top-level `use` of a name that is itself a top-level `use`, and so on.
-#define TOP_USE_CHAIN_MAX 100
-
 bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability)
 {
     return stability->feature.len == 0 || resolve->all_features ||
@@ -36,21 +33,23 @@ struct str name_key(struct arena *arena, struct str name)
     return str_of(copy, name.len);
 }
 
-int scope_check_gate(const struct scope *scope, const struct wit_stability *stability,
-                     struct wit_pos pos, struct error *err)
+int scope_check_gate(const struct scope *scope, const struct wit_stability *s,
+                     struct wit_pos gate_pos, struct wit_pos item_pos, struct error *err)
 {
     const struct package *package = scope->package;
-    const struct str versions[] = {stability->since, stability->deprecated};
-    for (size_t i = 0; i < ARRAY_LEN(versions); i++) {
-        if (versions[i].len == 0)
-            continue;
-        if (package->pub.version.len == 0)
-            return wit_fail(pos, err, "the attribute names a version, but package `%.*s` has none",
-                            STR_ARG(package->id));
-        if (wit_version_compare(versions[i], package->pub.version) > 0)
-            return wit_fail(pos, err, "the attribute names version %.*s, later than package `%.*s`",
-                            STR_ARG(versions[i]), STR_ARG(package->id));
-    }
+    if (s->since.len > 0 && s->feature.len > 0)
+        return wit_fail(gate_pos, err, "`@since` and `@unstable` exclude each other");
+    if (s->deprecated.len > 0 && s->since.len == 0 && s->feature.len == 0)
+        return wit_fail(gate_pos, err, "`@deprecated` needs `@since` or `@unstable` beside it");
+    if (s->since.len == 0)
+        return 0;
+    if (package->pub.version.len == 0)
+        return wit_fail(item_pos, err, "the attribute names a version, but package `%.*s` has none",
+                        STR_ARG(package->id));
+    if (wit_version_compare(s->since, package->pub.version) > 0)
+        return wit_fail(item_pos, err,
+                        "the attribute names version %.*s, later than package `%.*s`",
+                        STR_ARG(s->since), STR_ARG(package->id));
     return 0;
 }
 
@@ -105,7 +104,7 @@ static int index_decls(struct wit_resolve *resolve, struct scope *scope, struct 
         if (map_get(&package->decls, ast->name.text))
             return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in package `%.*s`",
                             STR_ARG(ast->name.text), STR_ARG(package->id));
-        int r = scope_check_gate(scope, &ast->stability, ast->stability_pos, err);
+        int r = scope_check_gate(scope, &ast->stability, ast->stability_pos, ast->name.pos, err);
         if (r < 0)
             return r;
         map_put(&package->decls, ast->name.text, decl_new(resolve, scope, ast));
@@ -119,8 +118,13 @@ static int index_uses(struct scope *scope, struct error *err)
         if (ast->kind != AST_TOP_USE)
             continue;
         const struct decl *other = map_get(&scope->package->decls, ast->name.text);
-        if (map_get(&scope->uses, ast->name.text) || (other && other->scope == scope))
-            return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in this file",
+        bool is_twice = map_get(&scope->uses, ast->name.text) != NULL;
+        bool is_decl = other && other->scope == scope;
+        struct wit_pos pos = ast->name.pos;
+        if (is_decl && other->ast->name.pos.offset > pos.offset)
+            pos = other->ast->name.pos;
+        if (is_twice || is_decl)
+            return wit_fail(pos, err, "`%.*s` is defined twice in this file",
                             STR_ARG(ast->name.text));
         map_put(&scope->uses, ast->name.text, ast);
     }
@@ -161,46 +165,35 @@ static int find_package(struct wit_resolve *resolve, const struct ast_path *path
         map_get(&resolve->names, package_id(arena, path->ns, path->package, STR_EMPTY));
     if (!exact && any && path->version.len == 0) {
         if (any->next_version)
-            return wit_fail(path->name.pos, err,
+            return wit_fail(path->pos, err,
                             "package `%.*s` is there in several versions, name one%.*s",
                             STR_ARG(id), STR_ARG(known_versions(arena, any)));
         exact = any;
     }
     if (!exact)
-        return wit_fail(path->name.pos, err, "package `%.*s` not found%.*s", STR_ARG(id),
+        return wit_fail(path->pos, err, "package `%.*s` not found%.*s", STR_ARG(id),
                         STR_ARG(known_versions(arena, any)));
     *out = exact;
     return 0;
 }
 
-// Follows top-level `use` names until the path names a declaration.
-static int follow(struct wit_resolve *resolve, struct scope *scope, const struct ast_path *path,
-                  struct decl **out, struct error *err)
+int scope_find_any(struct wit_resolve *resolve, struct scope *scope, const struct ast_path *path,
+                   struct decl **out, struct error *err)
 {
-    const struct ast_path *at = path;
     struct package *package = scope->package;
-    for (unsigned n = 0; at->ns.len == 0; n++) {
-        const struct ast_decl *use = map_get(&scope->uses, at->name.text);
-        if (!use)
-            break;
-        if (n == TOP_USE_CHAIN_MAX)
-            return wit_fail(path->name.pos, err, "`%.*s` is defined by itself through `use`",
-                            STR_ARG(path->name.text));
-        bool same = use->path.ns.len == 0 && str_eq(use->path.name.text, at->name.text);
-        at = &use->path;
-        if (same)
-            break;
-    }
-    if (at->ns.len > 0) {
-        int r = find_package(resolve, at, &package, err);
+    if (path->ns.len > 0) {
+        int r = find_package(resolve, path, &package, err);
         if (r < 0)
             return r;
+        if (package == scope->package)
+            return wit_fail(path->pos, err, "package `%.*s` creates a dependency cycle",
+                            STR_ARG(package->id));
     }
-    *out = map_get(&package->decls, at->name.text);
+    *out = map_get(&package->decls, path->name.text);
     if (!*out)
-        return wit_fail(at->name.pos, err,
+        return wit_fail(path->name.pos, err,
                         "interface or world `%.*s` does not exist in package `%.*s`",
-                        STR_ARG(at->name.text), STR_ARG(package->id));
+                        STR_ARG(path->name.text), STR_ARG(package->id));
     return 0;
 }
 
@@ -208,7 +201,9 @@ int scope_find(struct wit_resolve *resolve, struct scope *scope, const struct as
                enum ast_decl_kind kind, struct decl **out, struct error *err)
 {
     struct decl *decl = NULL;
-    int r = follow(resolve, scope, path, &decl, err);
+    const struct ast_decl *use = path->ns.len == 0 ? map_get(&scope->uses, path->name.text) : NULL;
+    // What a top-level `use` names is not another one.
+    int r = scope_find_any(resolve, scope, use ? &use->path : path, &decl, err);
     if (r < 0)
         return r;
     if (decl->ast->kind != kind)

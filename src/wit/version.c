@@ -17,6 +17,8 @@ static size_t digits(struct str text, size_t at)
 // not part of it: `use a:b/c@1.0.0-rc.{d};`.
 static size_t identifiers(struct str text, size_t at)
 {
+    if (str_starts(str_from_index(text, at - 1), STR("->")))
+        return 0;
     size_t n = 0;
     while (at + n < text.len) {
         if (wit_is_id_char(text.data[at + n]))
@@ -28,6 +30,43 @@ static size_t identifiers(struct str text, size_t at)
             break;
     }
     return n;
+}
+
+static bool is_number(struct str s)
+{
+    for (size_t i = 0; i < s.len; i++)
+        if (!ascii_is_digit(s.data[i]))
+            return false;
+    return s.len > 0;
+}
+
+// Numbers of a pre-release have no leading zeros (semver.org, 9).
+static bool has_padded_number(struct str list)
+{
+    for (bool more = true; more;) {
+        struct str word;
+        more = str_cut(list, '.', &word, &list);
+        if (word.len > 1 && word.data[0] == '0' && is_number(word))
+            return true;
+    }
+    return false;
+}
+
+size_t wit_version_failure(struct str text, size_t offset)
+{
+    size_t at = offset;
+    for (int part = 0; part < 3; part++) {
+        if (part > 0 && !(at < text.len && text.data[at] == '.'))
+            return at;
+        at += part > 0;
+        if (!(at < text.len && ascii_is_digit(text.data[at])))
+            return at;
+        size_t n = digits(text, at);
+        if (n == 0)
+            return offset;
+        at += n;
+    }
+    return offset;
 }
 
 size_t wit_version_length(struct str text, size_t offset)
@@ -46,18 +85,12 @@ size_t wit_version_length(struct str text, size_t offset)
             size_t n = identifiers(text, at + 1);
             if (n == 0)
                 return 0;
+            if (*sign == '-' && has_padded_number(str_sub(text, at + 1, n)))
+                return 0;
             at += 1 + n;
         }
     }
     return at - offset;
-}
-
-static bool is_number(struct str s)
-{
-    for (size_t i = 0; i < s.len; i++)
-        if (!ascii_is_digit(s.data[i]))
-            return false;
-    return s.len > 0;
 }
 
 // Numbers by value (they have no leading zeros), before words by their bytes.

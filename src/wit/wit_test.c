@@ -166,7 +166,7 @@ static const char worlds[] =
     "  export c;\n"
     "}\n"
     "world full {\n"
-    "  include base with { log as log2 };\n"
+    "  include base with { log as log2 }\n"
     "  import named: a;\n"
     "  export b;\n"
     "  export own-one: interface { use b.{r}; drop: func(r: r); }\n"
@@ -261,7 +261,7 @@ static const struct {
      "t.wit:2:32: expected a type, found `;`"},
     {"package a:b;\ninterface list {}", "t.wit:2:11: expected a name, found keyword `list`"},
     {"package a:b;\n/* /* */", "t.wit:2:1: this block comment does not end"},
-    {"package a:b@1.0;", "t.wit:1:13: expected a version such as 1.2.3"},
+    {"package a:b@1.0;", "t.wit:1:16: expected a version such as 1.2.3"},
     {"package a:b@01.0.0;", "t.wit:1:13: expected a version"},
     {"package a:b@1.99999999999999999999.0;", "t.wit:1:13: expected a version"},
     {"package a:b;\ninterface i { type Ab = u8; }", "mixes upper and lower case"},
@@ -287,11 +287,32 @@ static const struct {
      "t.wit:3:18: `i` needs the feature `f`, which is not enabled"},
     {"package a:b;\nworld w { import a:b; }", "expected `/`"},
     {"package a:b;\nworld w { import x: func(); import x: func(); }", "is there already"},
-    {"package a:b;\nuse x as y; use y as x;", "is defined by itself"},
+    {"package a:b;\nuse x as y; use y as x;", "does not exist in package"},
     {"package a:b;\npackage c:d;", "is the first item of a file"},
     {"package a:b;\n\xff", "t.wit:2:1: the text is not valid UTF-8"},
     {"package a:b;\n// \xe2\x80\xae", "t.wit:2:4: character U+202E is not allowed"},
     {"package a:b;\ninterface i { f: func(a: u8) -> u8, }", "expected `;`"},
+    {"package a:b {}", "no `package namespace:name;` header"},
+    {"package a:b;\ninterface i { use a:b/j.{}; }\ninterface j {}",
+     "t.wit:2:19: package `a:b` creates a dependency cycle"},
+    {"package a:b;\ninterface i { use j.{}; }\ninterface j { use i.{}; }",
+     "t.wit:3:11: interface or world `j` depends on itself"},
+    {"package a:b;\nuse i;\ninterface i {}", "t.wit:3:11: `i` is defined twice"},
+    {"package a:b@1.0.0-a.01;", "t.wit:1:13: expected a version"},
+    {"package a:b@1.x;", "t.wit:1:15: expected a version"},
+    {"package a:b;\ninterface i { @since(version = 1.0.0) f: func(); }",
+     "t.wit:2:39: the attribute names a version"},
+    {"package a:b;\ninterface i { @deprecated(version = 1.0.0) f: func(); }",
+     "t.wit:2:16: `@deprecated` needs"},
+    {"package a:b;\ninterface i { resource r { R: func(); } }",
+     "t.wit:2:28: `R` has the name of its resource"},
+    {"package a:b;\nworld v { import f: func(); }\nworld w { include v; include v; }",
+     "t.wit:3:30: import `f`"},
+    {"package a:b;\nworld v { import f: func(); }\nworld w { include v with { f as g }; }",
+     "t.wit:3:36: expected"},
+    {"package a:b;\nuse c:d/w as x;\npackage c:d { world w {} }", "is a world, not an interface"},
+    {"package a:b;\npackage c:d { package e:f {} }", "t.wit:2:23: nested packages"},
+    {"package a:b;\ninterface i_j {}", "t.wit:2:11: identifier"},
 };
 
 TEST(errors_name_place_and_reason)

@@ -66,6 +66,12 @@ int world_count_item(struct wit_resolve *resolve, const struct world *world, str
     return 0;
 }
 
+static bool is_interface_id(const struct wit_world_item *item)
+{
+    return item->kind == WIT_ITEM_INTERFACE && item->interface->name.len > 0 &&
+           str_eq(item->name, item->interface->id);
+}
+
 static bool has_gate(const struct wit_stability *stability)
 {
     return stability->since.len + stability->feature.len > 0;
@@ -102,7 +108,7 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
     }
     struct wit_world_item *former =
         is_export ? &world->exports.items[index - 1] : &world->imports.items[index - 1];
-    if (merge != MERGE_NOT && is_same_item(former, item)) {
+    if (merge != MERGE_NOT && is_interface_id(item) && is_same_item(former, item)) {
         if (merge == MERGE_UNGATED || !has_gate(&former->stability))
             former->stability = item->stability;
         return 0;
@@ -149,12 +155,6 @@ static int add_extern(struct builder *b, const struct ast_item *ast)
     }
     struct wit_pos pos = ast->name.text.len > 0 ? ast->name.pos : ast->path.name.pos;
     return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, MERGE_NOT);
-}
-
-static bool is_interface_id(const struct wit_world_item *item)
-{
-    return item->kind == WIT_ITEM_INTERFACE && item->interface->name.len > 0 &&
-           str_eq(item->name, item->interface->id);
 }
 
 struct inclusion {
