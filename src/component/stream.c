@@ -199,9 +199,25 @@ static void close_side(struct stream_side *side)
     drop_side(side);
 }
 
+// Its elements are on the stage, or in the host's hands.
+static bool is_host_writer(const struct stream *stream)
+{
+    return stream->writer.owner == SIDE_HOST || stream->writer.owner == SIDE_LEFT;
+}
+
+static bool has_staged(const struct stream *stream)
+{
+    return stream->stage_start < stream->stage_end;
+}
+
 void stream_close_writer(struct stream *stream)
 {
-    close_side(&stream->writer);
+    if (stream->reader.owner == SIDE_HOST && has_staged(stream) && !stream->handoff) {
+        clear_owner(stream, &stream->writer);
+        stream->writer.owner = SIDE_LEFT;
+    } else {
+        close_side(&stream->writer);
+    }
 }
 
 void stream_close_reader(struct stream *stream)
@@ -213,13 +229,14 @@ void streams_done(struct async_store *store)
 {
     struct stream *stream = store->streams;
     while (stream) {
-        if (stream->writer.owner != SIDE_HOST || stream->reader.owner != SIDE_HOST) {
+        if (!is_host_writer(stream) || stream->reader.owner != SIDE_HOST) {
             stream = stream->next;
             continue;
         }
         const struct stream_host_ops *ops = stream->writer.ops;
+        bool has_left = stream->writer.owner == SIDE_LEFT;
         clear_owner(stream, &stream->writer);
-        if (ops->dropped)
+        if (ops->dropped && !has_left)
             ops->dropped(stream, stream->writer.data);
         drop_side(&stream->writer);
         stream = store->streams;
@@ -267,7 +284,7 @@ int stream_read_by(struct stream *stream, const struct stream_host_ops *ops, voi
 bool stream_is_wanted(const struct stream *stream)
 {
     if (stream->reader.owner == SIDE_HOST)
-        return stream->stage_start == stream->stage_end;
+        return !has_staged(stream);
     return stream->pending == &stream->reader && !stream->reader.waitable.has_event;
 }
 
@@ -361,8 +378,8 @@ int stream_put(struct stream *stream, const struct stream_codec *codec, const vo
 
 bool stream_is_offered(const struct stream *stream)
 {
-    if (stream->writer.owner == SIDE_HOST)
-        return stream->stage_start < stream->stage_end;
+    if (is_host_writer(stream))
+        return has_staged(stream);
     return stream->pending == &stream->writer && !stream->writer.waitable.has_event;
 }
 
@@ -372,7 +389,7 @@ int stream_data(struct stream *stream, const void **out, uint32_t *count)
     *out = NULL;
     if (!stream_is_offered(stream))
         return 0;
-    if (stream->writer.owner == SIDE_HOST) {
+    if (is_host_writer(stream)) {
         *count = stream->stage_end - stream->stage_start;
         *out = stream->stage + (size_t)stream->stage_start * element_size(stream);
         return 0;
@@ -388,7 +405,7 @@ int stream_data(struct stream *stream, const void **out, uint32_t *count)
 int stream_consumed(struct stream *stream, uint32_t count)
 {
     struct stream_side *writer = &stream->writer;
-    if (writer->owner != SIDE_HOST) {
+    if (!is_host_writer(stream)) {
         assert(stream->pending == writer && count <= remaining(writer));
         advance(writer, count);
         if (stream->is_future) // it is written, whoever leaves before the writer is told
@@ -397,9 +414,13 @@ int stream_consumed(struct stream *stream, uint32_t count)
         return 0;
     }
     stream->stage_start += count;
-    if (stream->stage_start < stream->stage_end || stream->handoff)
+    if (has_staged(stream) || stream->handoff)
         return 0;
     stream->stage_start = stream->stage_end = 0;
+    if (writer->owner == SIDE_LEFT) {
+        close_side(writer);
+        return 0;
+    }
     return tell(writer, writer->ops->wanted, stream->error);
 }
 
@@ -454,6 +475,8 @@ void stream_again(struct stream *stream)
         return;
     if (guest)
         stream->again = async_host_thread(stream->store, guest->component_instance, again, stream);
+    else if (stream->reader.owner == SIDE_HOST && has_staged(stream))
+        (void)tell(&stream->reader, stream->reader.ops->offered, NULL);
     else if (stream->reader.owner == SIDE_HOST && stream->writer.owner == SIDE_HOST)
         (void)tell(&stream->writer, stream->writer.ops->wanted, NULL);
 }

@@ -51,7 +51,8 @@ struct stream_host_ops {
 };
 
 // HELD: the host took it from a guest and has not begun to read.
-enum side_owner { SIDE_NOBODY, SIDE_GUEST, SIDE_HOST, SIDE_HELD };
+// LEFT: the host's writer is gone, its bytes on the stage are still to be read.
+enum side_owner { SIDE_NOBODY, SIDE_GUEST, SIDE_HOST, SIDE_HELD, SIDE_LEFT };
 enum end_state { END_IDLE, END_COPYING, END_CANCELLING, END_DONE };
 
 struct stream_side {
@@ -132,6 +133,7 @@ _must_use_ int stream_take(struct stream *stream, const struct stream_codec *cod
 // Calls `wanted` or `offered` of the host's side again, on a fiber, soon.
 void stream_again(struct stream *stream);
 // The host gives up its side; its callbacks are not called any more. A future is written first.
+// What a writer has written is still read.
 void stream_close_writer(struct stream *stream);
 void stream_close_reader(struct stream *stream);
 
