@@ -56,6 +56,8 @@ class Upstream:
                         return
                     asked += got
                 head, _, asked = asked.partition(b"\r\n\r\n")
+                if head == b"0":  # the body of a guest that was preempted before it said that there is none
+                    continue
                 if not self.answer(peer, head.split()[1].decode()):
                     return
         except (OSError, IndexError):  # or the end of a body
