@@ -8,29 +8,50 @@
 
 #include "engine/internal.h"
 
-// Looking costs about a microsecond: 1 % of what hot code gets.
-#define LOOK_NS 100000u
+// A look costs up to 20 microseconds, where a virtual machine's timers are slow. So looks are
+// frequent only while the loop has events now and then: until 50 ms after the last one.
+#define BUSY_LOOK_NS  100000u
+#define BUSY_LOOKS    500u
+#define QUIET_LOOK_NS 1000000u
 
 // The one whose slice runs on this thread.
 static _Thread_local struct executor *watched;
 
-static void look(int number)
+static uint32_t look_ns(const struct slice_timer *timer)
 {
-    int saved_errno = errno;
-    struct executor *executor = watched;
-    struct pollfd events = {.events = POLLIN};
-    if (executor)
-        events.fd = loop_descriptor(executor->loop);
-    if (executor && poll(&events, 1, 0) > 0) {
+    return timer->looks_left > 0 ? BUSY_LOOK_NS : QUIET_LOOK_NS;
+}
+
+static void arm(const struct slice_timer *timer, uint32_t first_ns, uint32_t interval_ns)
+{
+    const struct itimerspec when = {.it_value.tv_nsec = first_ns,
+                                    .it_interval.tv_nsec = interval_ns};
+    (void)timer_settime(timer->id, 0, &when, NULL);
+}
+
+static void look(struct executor *executor)
+{
+    struct slice_timer *timer = &executor->slice_timer;
+    struct pollfd events = {.fd = loop_descriptor(executor->loop), .events = POLLIN};
+    if (poll(&events, 1, 0) > 0) {
         atomic_store(&executor->preempt, true);
         wasmtime_engine_increment_epoch(executor->engine->wasm);
+    } else if (timer->looks_left > 0 && --timer->looks_left == 0) {
+        arm(timer, QUIET_LOOK_NS, QUIET_LOOK_NS);
     }
+}
+
+static void on_signal(int number)
+{
+    int saved_errno = errno;
+    if (watched)
+        look(watched);
     errno = saved_errno;
 }
 
 static void install(void)
 {
-    struct sigaction action = {.sa_handler = look, .sa_flags = SA_RESTART | SA_ONSTACK};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART | SA_ONSTACK};
     sigemptyset(&action.sa_mask);
     (void)sigaction(SLICE_SIGNAL, &action, NULL);
 }
@@ -49,17 +70,17 @@ void slice_timer_start(struct slice_timer *timer, struct executor *executor, uin
 {
     if (!timer->exists && !create(timer))
         return;
-    struct itimerspec when = {.it_value.tv_nsec = MAX(ns, LOOK_NS), .it_interval.tv_nsec = LOOK_NS};
     watched = executor;
-    (void)timer_settime(timer->id, 0, &when, NULL);
+    arm(timer, ns > 0 ? ns : look_ns(timer), look_ns(timer));
 }
 
 void slice_timer_stop(struct slice_timer *timer)
 {
-    static const struct itimerspec never;
+    if (watched && atomic_load(&watched->preempt))
+        timer->looks_left = BUSY_LOOKS;
     watched = NULL;
     if (timer->exists)
-        (void)timer_settime(timer->id, 0, &never, NULL);
+        arm(timer, 0, 0);
 }
 
 void slice_timer_done(struct slice_timer *timer)

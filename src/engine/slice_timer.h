@@ -14,6 +14,7 @@ struct executor;
 struct slice_timer {
     timer_t id;
     bool exists;
+    uint32_t looks_left; // at short intervals, after the loop had events
 };
 
 // Sent by the timers. Its default is to be ignored, so a late one does no harm.
