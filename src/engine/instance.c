@@ -220,6 +220,15 @@ static int call_helper(struct canon_call *call, uint32_t slot, union core_value 
     return rc;
 }
 
+static void swap_storage(struct async_thread *thread, uint64_t storage[2])
+{
+    for (uint32_t i = 0; i < 2; i++) {
+        uint64_t inner = thread->storage[i];
+        thread->storage[i] = storage[i];
+        storage[i] = inner;
+    }
+}
+
 static int canon_realloc(struct canon_call *call, uint32_t old, uint32_t old_size, uint32_t align,
                          uint32_t size, uint32_t *out)
 {
@@ -228,7 +237,15 @@ static int canon_realloc(struct canon_call *call, uint32_t old, uint32_t old_siz
         return canon_trap(call,
                           "the function needs `realloc`, which its canonical definition lacks");
     union core_value values[4] = {{.u32 = old}, {.u32 = old_size}, {.u32 = align}, {.u32 = size}};
+    // A task of its own as far as the guest can tell (CanonicalABI.md "Lifting and Lowering
+    // Context"): its thread-local storage is new. The rest of a thread it may not ask for.
+    struct async_thread *thread = call->async->current;
+    uint64_t storage[2] = {0};
+    if (likely(thread != NULL))
+        swap_storage(thread, storage);
     int rc = call_helper(call, options->realloc, values, 4);
+    if (likely(thread != NULL))
+        swap_storage(thread, storage);
     if (rc == 0)
         *out = values[0].u32;
     return rc;
