@@ -129,7 +129,7 @@ static bool is_inside(const struct async_store *store, uint32_t instance, uint32
 }
 
 // *levels: the instance and its ancestors that the current thread has not entered already.
-static int find_levels(const struct async_thread *thread, uint32_t *levels)
+static _inline_ int find_levels(const struct async_thread *thread, uint32_t *levels)
 {
     const struct async_store *store = thread->store;
     uint32_t caller = store->current ? store->current->component_instance : PLAN_NONE;

@@ -262,10 +262,11 @@ int async_call(struct async_store *store, const struct plan_lifted *lifted,
     thread->task = task;
     if (async_thread_init(store, thread, lifted->options.component_instance, run_task) < 0)
         return limit_reached(err, -EFAULT, LIMIT_TASKS, store->threads_max);
-    int rc = async_may_enter(thread);
+    bool waits = async_task_is_held_up(task) || instance_of(task)->entering > 0;
+    int rc = waits ? async_may_enter(thread) : async_enter(thread);
     if (rc == -EDEADLK)
         return error_set(err, -EFAULT, "cannot enter component instance: it is running already");
-    if (async_task_is_held_up(task) || instance_of(task)->entering > 0) {
+    if (waits) {
         async_wait_entry(thread);
         return 0;
     }
@@ -273,8 +274,6 @@ int async_call(struct async_store *store, const struct plan_lifted *lifted,
         async_wait_until_left(thread, WAIT_ENTRY);
         return 0;
     }
-    rc = async_enter(thread);
-    assert(rc == 0);
     return async_resume(thread, false, err);
 }
 

@@ -12,7 +12,7 @@
 // frequent only while the loop has events now and then: until 50 ms after the last one.
 #define BUSY_LOOK_NS  100000u
 #define BUSY_LOOKS    500u
-#define QUIET_LOOK_NS 1000000u
+#define QUIET_LOOK_NS 2000000u
 
 // The one whose slice runs on this thread.
 static _Thread_local struct executor *watched;
