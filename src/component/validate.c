@@ -41,6 +41,7 @@ static const struct {
     FEATURE("component-model-fixed-length-lists", component_model_fixed_length_lists),
     FEATURE("component-model-map", component_model_map),
     FEATURE("component-model-implements", component_model_implements),
+    FEATURE("component-model-cancellable", component_model_cancellable),
     FEATURE("component-model-values", component_model_values),
     FEATURE("component-model-canonical-names", component_model_canonical_names),
     FEATURE("shared-everything-threads", shared_everything_threads),

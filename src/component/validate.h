@@ -17,6 +17,7 @@ struct component_features {
     bool component_model_fixed_length_lists;
     bool component_model_map;
     bool component_model_implements;
+    bool component_model_cancellable;     // the immediate may be 1, as before #716
     bool component_model_values;          // value imports, exports, definitions; start
     bool component_model_canonical_names; // versions such as `@1` with a version suffix
     bool shared_everything_threads;       // thread.spawn-*, thread.available-parallelism

@@ -316,17 +316,17 @@ static int check_error_context(struct validator *v, const struct canon_def *def)
     return rc < 0 ? rc : check_needs(v, &def->options, needs);
 }
 
-// The immediate is there but must be 0: nothing can be cancelled in the midst of a built-in.
-static int check_not_cancellable(struct validator *v, const struct canon_def *def)
+// The immediate is there but must be 0, unless what it meant once is asked for.
+static int check_cancellable(struct validator *v, const struct canon_def *def)
 {
-    if (def->flag)
+    if (def->flag && !v->features->component_model_cancellable)
         return v_fail(v, "`cancellable` of %s must be 0", canon_kind_name(def->kind));
     return 0;
 }
 
 static int check_wait(struct validator *v, const struct canon_def *def)
 {
-    int rc = check_not_cancellable(v, def);
+    int rc = check_cancellable(v, def);
     return rc < 0 ? rc : check_memory_options(v, &def->options);
 }
 
@@ -363,7 +363,7 @@ static const struct {
     [CANON_TASK_RETURN] = {GATE_ASYNC, "", "", NULL},
     [CANON_CONTEXT_GET] = {GATE_ASYNC, "", "i", check_context},
     [CANON_CONTEXT_SET] = {GATE_ASYNC, "i", "", check_context},
-    [CANON_THREAD_YIELD] = {GATE_ASYNC, "", "i", check_not_cancellable},
+    [CANON_THREAD_YIELD] = {GATE_ASYNC, "", "i", check_cancellable},
     [CANON_SUBTASK_DROP] = {GATE_ASYNC, "i", "", NULL},
     [CANON_STREAM_NEW] = {GATE_ASYNC, "", "I", check_stream},
     [CANON_STREAM_READ] = {GATE_ASYNC, "iii", "i", check_stream},
@@ -392,11 +392,11 @@ static const struct {
     [CANON_THREAD_INDEX] = {GATE_THREADING, "", "i", NULL},
     [CANON_THREAD_NEW_INDIRECT] = {GATE_THREADING, "ii", "i", check_thread_type},
     [CANON_THREAD_RESUME_LATER] = {GATE_THREADING, "i", "", NULL},
-    [CANON_THREAD_SUSPEND] = {GATE_THREADING, "", "i", check_not_cancellable},
-    [CANON_THREAD_SUSPEND_THEN_RESUME] = {GATE_THREADING, "i", "i", check_not_cancellable},
-    [CANON_THREAD_YIELD_THEN_RESUME] = {GATE_THREADING, "i", "i", check_not_cancellable},
-    [CANON_THREAD_SUSPEND_THEN_PROMOTE] = {GATE_THREADING, "i", "i", check_not_cancellable},
-    [CANON_THREAD_YIELD_THEN_PROMOTE] = {GATE_THREADING, "i", "i", check_not_cancellable},
+    [CANON_THREAD_SUSPEND] = {GATE_THREADING, "", "i", check_cancellable},
+    [CANON_THREAD_SUSPEND_THEN_RESUME] = {GATE_THREADING, "i", "i", check_cancellable},
+    [CANON_THREAD_YIELD_THEN_RESUME] = {GATE_THREADING, "i", "i", check_cancellable},
+    [CANON_THREAD_SUSPEND_THEN_PROMOTE] = {GATE_THREADING, "i", "i", check_cancellable},
+    [CANON_THREAD_YIELD_THEN_PROMOTE] = {GATE_THREADING, "i", "i", check_cancellable},
     [CANON_THREAD_SPAWN_REF] = {GATE_SHARED, "ri", "i", check_thread_type},
     [CANON_THREAD_SPAWN_INDIRECT] = {GATE_SHARED, "ii", "i", check_thread_type},
     [CANON_THREAD_AVAILABLE_PARALLELISM] = {GATE_SHARED, "", "i", NULL},

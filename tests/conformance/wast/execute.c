@@ -3,6 +3,7 @@
 
 #include <errno.h>
 
+#include "component/validate.h"
 #include "component/wave.h"
 #include "engine/instance.h"
 #include "execute_value.h"
@@ -82,6 +83,7 @@ static int lift_result(struct canon_call *call, void *arg, const union core_valu
 {
     struct run *run = arg;
     run->has_returned = true;
+    loop_stop(run->loop);
     return value_lift_result(call, run->lifted->type, (union core_value *)flat, run->arena,
                              &run->result);
 }
@@ -291,7 +293,10 @@ int execute_new(struct wast_executor **out, struct error *err)
     struct execution *e = mem_new(struct execution);
     *e = (struct execution){
         .executor = {.reset = reset, .instantiate = instantiate, .invoke = invoke}};
-    const struct engine_options options = {.instances_max = EXECUTE_INSTANCES_MAX,
+    struct component_features features = component_features_default();
+    features.component_model_cancellable = true; // wast.c decides
+    const struct engine_options options = {.features = &features,
+                                           .instances_max = EXECUTE_INSTANCES_MAX,
                                            .memory_bytes_max = EXECUTE_MEMORY_MAX,
                                            .cache_dir = ""};
     int rc = engine_new(&options, &e->engine, err);

@@ -322,6 +322,8 @@ static void judge(struct wast_file *f, const json_t *directive)
 static struct component_features features_of(struct str path)
 {
     struct component_features features = component_features_default();
+    features.component_model_cancellable =
+        true; // they are older than WebAssembly/component-model#716
     if (str_ends(path, STR("gated-tags")))
         features.exceptions = false;
     return features;
