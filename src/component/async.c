@@ -283,7 +283,8 @@ int async_thread_main(struct async_thread *thread, struct error *err)
 }
 
 // A thread on its caller's fiber lets the others of its component instance run meanwhile
-// (CanonicalABI.md "canon lift": a synchronous task). The first that is ready, itself included.
+// (CanonicalABI.md "canon lift": a synchronous task). The first that is ready, itself included; not
+// one that waits to enter.
 static struct async_thread *find_ready(struct async_thread *thread)
 {
     if (thread->component_instance == PLAN_NONE)
@@ -291,7 +292,7 @@ static struct async_thread *find_ready(struct async_thread *thread)
     const struct async_instance *instance = instance_of(thread);
     for (struct async_thread *t = thread->store->ready.first; t; t = t->queue_next)
         if (t->component_instance == thread->component_instance && t != instance->exclusive &&
-            (t == thread || !t->is_nested) && async_is_ready(t))
+            (t == thread || !t->is_nested) && t->wait != WAIT_ENTRY && async_is_ready(t))
             return t;
     return NULL;
 }
@@ -547,11 +548,17 @@ void async_store_done(struct async_store *store)
     }
 }
 
+// [0] is there from the first one on.
+static bool has_threads(const struct thread_table *table)
+{
+    return table->len > table->free_len + 1;
+}
+
 static bool instance_is_quiet(const struct async_instance *instance)
 {
     return !instance->entered && !instance->exclusive && !instance->blocked.first &&
-           !instance->threads.items && instance->backpressure == 0 && instance->entering == 0 &&
-           !instance->cannot_leave;
+           !has_threads(&instance->threads) && instance->backpressure == 0 &&
+           instance->entering == 0 && !instance->cannot_leave;
 }
 
 bool async_store_is_quiet(const struct async_store *store)
@@ -566,10 +573,16 @@ bool async_store_is_quiet(const struct async_store *store)
     return true;
 }
 
+static void clear_tables(struct async_instance *instance)
+{
+    handle_table_clear(&instance->handles);
+    instance->threads.len = instance->threads.free_len = 0;
+}
+
 void async_store_clear(struct async_store *store)
 {
     for (uint32_t i = 0; i < store->plan->component_instance_count; i++)
-        handle_table_clear(&store->instances[i].handles);
+        clear_tables(&store->instances[i]);
 }
 
 // ---- types --------------------------------------------------------------------------------------

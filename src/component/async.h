@@ -295,6 +295,10 @@ _must_use_ int async_lower(struct canon_call *caller, const struct plan_lifted *
 
 _must_use_ int async_call_nested(struct canon_call *caller, const struct plan_lifted *lifted,
                                  union core_value *values); // of synchronous type
+// A resource's destructor, which it has: called like a function of synchronous type.
+_must_use_ int async_call_destructor(struct async_store *store,
+                                     const struct plan_resource *resource, uint32_t rep,
+                                     struct error *err);
 
 // task.return and task.cancel of the current task.
 _must_use_ int async_task_return(struct async_task *task, struct canon_call *call,

@@ -240,7 +240,10 @@ static int run_task(struct async_thread *thread, struct error *err)
     if (rc < 0)
         return rc;
     task->state = TASK_STARTED;
-    rc = task->caller->start(task, &call, flat);
+    if (unlikely(store->plan->has_threads))
+        rc = async_thread_register(thread, err);
+    if (rc == 0)
+        rc = task->caller->start(task, &call, flat);
     if (rc == 0)
         rc = store->ops->call(store, lifted->func, flat, CANON_FLAT_MAX, err);
     if (rc < 0)
@@ -379,7 +382,8 @@ int async_task_spawn(struct async_task *task, uint32_t table, uint32_t element, 
 
 // The current thread runs in the callee meanwhile.
 static int enter_nested(struct async_task *task, struct async_store *store,
-                        const struct plan_lifted *lifted, struct error *err)
+                        const struct plan_lifted *lifted, uint32_t component_instance,
+                        struct error *err)
 {
     struct async_thread *thread = &task->thread;
     task->lifted = lifted;
@@ -387,7 +391,7 @@ static int enter_nested(struct async_task *task, struct async_store *store,
     task->thread_count = 1;
     thread->task = task;
     thread->store = store;
-    thread->component_instance = lifted->options.component_instance;
+    thread->component_instance = component_instance;
     thread->is_nested = true;
     int rc;
     while ((rc = async_enter(thread)) == -EBUSY)
@@ -397,7 +401,7 @@ static int enter_nested(struct async_task *task, struct async_store *store,
         return error_set(err, -EFAULT, "cannot enter component instance: it is running already");
     thread->outer = store->current;
     store->current = thread;
-    return 0;
+    return unlikely(store->plan->has_threads) ? async_thread_register(thread, err) : 0;
 }
 
 static void leave_nested(struct async_task *task)
@@ -452,7 +456,7 @@ int async_invoke(struct canon_call *call, const struct plan_lifted *lifted, unio
 {
     struct async_store *store = call->async;
     struct async_task on_stack, *task = nested_new(store, &on_stack);
-    int rc = enter_nested(task, store, lifted, call->error);
+    int rc = enter_nested(task, store, lifted, lifted->options.component_instance, call->error);
     if (rc == 0) {
         rc = store->ops->call(store, lifted->func, flat, CANON_FLAT_MAX, call->error);
         // Post-return runs in the same thread, the host's by then.
@@ -491,9 +495,28 @@ int async_call_nested(struct canon_call *caller, const struct plan_lifted *lifte
 {
     struct async_store *store = caller->async;
     struct async_task on_stack, *task = nested_new(store, &on_stack);
-    int rc = enter_nested(task, store, lifted, caller->error);
+    int rc = enter_nested(task, store, lifted, lifted->options.component_instance, caller->error);
     if (rc == 0) {
         rc = run_nested(task, caller, values);
+        leave_nested(task);
+    }
+    if (rc >= 0)
+        nested_done(task, &on_stack);
+    return rc;
+}
+
+int async_call_destructor(struct async_store *store, const struct plan_resource *resource,
+                          uint32_t rep, struct error *err)
+{
+    static const struct plan_lifted destructor = {
+        .name = STR_INIT("destructor"),
+        .options = {.memory = PLAN_NONE, .realloc = PLAN_NONE, .callback = PLAN_NONE},
+    };
+    union core_value value = {.u32 = rep};
+    struct async_task on_stack, *task = nested_new(store, &on_stack);
+    int rc = enter_nested(task, store, &destructor, resource->component_instance, err);
+    if (rc == 0) {
+        rc = store->ops->call(store, resource->dtor, &value, 1, err);
         leave_nested(task);
     }
     if (rc >= 0)

@@ -144,7 +144,7 @@ struct plan {
     uint32_t table_count;
     struct plan_builtin *builtins;
     uint32_t builtin_count;
-    bool has_threads; // some component instance makes threads of its own
+    bool has_threads; // some component instance makes threads, or asks for their indices
     struct plan_trampoline *trampolines;
     uint32_t trampoline_count;
     struct plan_lifted *lifted;

@@ -404,12 +404,13 @@ static int builtin_table(struct planner *p, const struct env *env, const struct 
                          struct work_trampoline *out)
 {
     struct entity table;
-    if (def->kind != CANON_THREAD_NEW_INDIRECT)
+    bool makes = def->kind == CANON_THREAD_NEW_INDIRECT;
+    p->plan->has_threads |= makes || def->kind == CANON_THREAD_INDEX;
+    if (!makes)
         return 0;
     int rc = plan_env_get(p, env, SORT_CORE_TABLE, def->table, &table);
     if (rc == 0)
         out->table = table.core;
-    p->plan->has_threads = true;
     return rc;
 }
 

@@ -64,18 +64,6 @@ static wasm_trap_t *call_import(void *env, wasmtime_caller_t *caller, wasmtime_v
     return likely(rc >= 0) ? NULL : trap_of(&err);
 }
 
-// Runs a destructor in the component instance that defines the resource.
-static int run_destructor(struct instance *instance, const struct plan_resource *resource,
-                          uint32_t rep, struct error *err)
-{
-    wasmtime_func_t *func;
-    union core_value value = {.u32 = rep};
-    if (resource->dtor == PLAN_NONE)
-        return 0;
-    int rc = instance_func(instance, resource->dtor, &func, err);
-    return rc < 0 ? rc : instance_call_core(instance, func, &value, 1, err);
-}
-
 static int drop_resource(struct instance *instance, const struct bound *bound,
                          struct canon_call *call, uint32_t handle)
 {
@@ -85,7 +73,9 @@ static int drop_resource(struct instance *instance, const struct bound *bound,
     uint32_t rep = 0;
     bool is_own = false;
     int rc = canon_resource_remove(call, resource, handle, &is_own, &rep);
-    return rc < 0 || !is_own ? rc : run_destructor(instance, resource, rep, call->error);
+    if (rc < 0 || !is_own || resource->dtor == PLAN_NONE)
+        return rc;
+    return async_call_destructor(call->async, resource, rep, call->error);
 }
 
 static wasm_trap_t *call_resource_drop(void *env, wasmtime_caller_t *caller,
