@@ -28,8 +28,9 @@ bool suite_core_equal(json_t *json, const union core_value *flat);
 void suite_write(json_t *image, uint8_t *memory);
 bool suite_memory_equal(json_t *image, const uint8_t *memory);
 
-// The allocations are plain ones of at least a byte: ours come in the same order with the same
-// sizes, so that all addresses agree.
+// The allocations are plain ones: ours come in the same order with the same sizes, so that all
+// addresses agree. Otherwise the specification transcoded a string into a larger room first and
+// asked for less, or more, then; we measure it and ask once.
 bool suite_same_allocations(json_t *realloc);
 
 #define CHECK_VECTOR(condition)                                                                    \
