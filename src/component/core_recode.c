@@ -270,10 +270,12 @@ static void recode_immediate(struct core_recoder *c, char letter)
         recode_memarg(c);
         break;
     case 'i':
-        (void)reader_signed(c->r, 32);
+        c->constant = (uint32_t)reader_signed(c->r, 32);
+        c->constant_end = c->r->pos;
         break;
     case 'I':
-        (void)reader_signed(c->r, 64);
+        c->constant = (uint64_t)reader_signed(c->r, 64);
+        c->constant_end = c->r->pos;
         break;
     case 'b':
         recode_block_type(c);
@@ -310,9 +312,35 @@ static void recode_immediate(struct core_recoder *c, char letter)
 // Of misc_ops, those that change a table or drop a segment.
 static const bool lasting_ops[ARRAY_LEN(misc_ops)] = {[9] = true, [12 ... 15] = true, [17] = true};
 
+// A `memory.copy` or `memory.fill` that begins at `at`; what comes next are its memories.
+static void replace_bulk(struct core_recoder *c, size_t at, uint32_t op)
+{
+    const struct core_space *spaces = &c->to->externs[CORE_MEMORY];
+    uint32_t memories[2] = {0};
+    memories[0] = reader_index(c->r, spaces->count, "memory");
+    if (op == CORE_RECODE_MEMORY_COPY)
+        memories[1] = reader_index(c->r, spaces->count, "memory");
+    if (reader_failed(c->r))
+        return;
+    flush_to(c, at);
+    c->bulk.replace(c->bulk.data, op, memories, c->out);
+}
+
+static bool replaces(const struct core_recoder *c, size_t at, uint32_t op)
+{
+    if (!c->bulk.replace || (op != CORE_RECODE_MEMORY_COPY && op != CORE_RECODE_MEMORY_FILL))
+        return false;
+    return c->constant_end != at || c->constant > c->bulk.kept_max;
+}
+
 static const char *find_prefixed(struct core_recoder *c, uint8_t prefix)
 {
+    size_t at = c->r->pos - 1;
     uint32_t op = reader_u32(c->r);
+    if (prefix == OP_MISC && replaces(c, at, op)) {
+        replace_bulk(c, at, op);
+        return "";
+    }
     if (prefix == OP_MISC && op < ARRAY_LEN(misc_ops)) {
         c->changes_lastingly |= lasting_ops[op];
         return misc_ops[op];
@@ -351,6 +379,14 @@ void core_recode_expr(struct core_recoder *c)
             return;
 }
 
+void core_recode_code(struct core_recoder *c)
+{
+    while (!reader_at_end(c->r))
+        if (recode_instr(c) == OP_REF_FUNC)
+            c->takes_funcs = true;
+    core_recode_flush(c);
+}
+
 void core_recode_body(struct core_recoder *c)
 {
     uint32_t groups = reader_u32(c->r);
@@ -358,8 +394,5 @@ void core_recode_body(struct core_recoder *c)
         (void)reader_u32(c->r);
         core_recode_val_type(c);
     }
-    while (!reader_at_end(c->r))
-        if (recode_instr(c) == OP_REF_FUNC)
-            c->takes_funcs = true;
-    core_recode_flush(c);
+    core_recode_code(c);
 }

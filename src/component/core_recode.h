@@ -34,6 +34,18 @@ static inline uint32_t core_space_at(const struct core_space *space, uint32_t in
                                          : space->base + (index - space->imported_count);
 }
 
+// Instructions of prefix 0xfc that can be replaced.
+enum { CORE_RECODE_MEMORY_COPY = 10, CORE_RECODE_MEMORY_FILL = 11 };
+
+// Replaces `memory.copy` and `memory.fill`.
+struct core_recode_bulk {
+    // Writes what stands for it; `memories` holds the indices read, a copy's destination first.
+    // NULL: nothing is replaced.
+    void (*replace)(void *data, uint32_t op, const uint32_t memories[2], struct writer *out);
+    void *data;
+    uint64_t kept_max; // constant lengths up to this are left to the instruction
+};
+
 // Copies from a reader to a writer. What is read by the reader's own functions is copied
 // unchanged; the functions below read one thing and copy it renumbered.
 struct core_recoder {
@@ -48,6 +60,10 @@ struct core_recoder {
     // If not NULL: told of each index by which an entry of a space other than types is named.
     void (*met)(void *data, const struct core_space *space, uint32_t index);
     void *met_data;
+    struct core_recode_bulk bulk;
+    // The newest constant, and where its instruction ends: it is the top operand of the next one.
+    uint64_t constant;
+    size_t constant_end;
 };
 
 void core_recode_init(struct core_recoder *c, struct reader *r, const struct core_renumbering *to,
@@ -64,5 +80,7 @@ void core_recode_implied_memory(struct core_recoder *c);
 void core_recode_val_type(struct core_recoder *c);
 // A constant expression with its `end`.
 void core_recode_expr(struct core_recoder *c);
+// Instructions up to the reader's end.
+void core_recode_code(struct core_recoder *c);
 // Locals and instructions up to the reader's end.
 void core_recode_body(struct core_recoder *c);

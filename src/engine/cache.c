@@ -13,11 +13,12 @@
 #include "base/buf.h"
 #include "base/checksum.h"
 #include "base/log.h"
+#include "component/core_bulk.h"
 #include "component/core_merge.h"
 #include "component/core_reset.h"
 
 // Part of the key: change it with the engine's version or configuration.
-#define CACHE_FORMAT "wash-compiled-3 wasmtime-48.0.8 epochs pool stack-512k"
+#define CACHE_FORMAT "wash-compiled-3 wasmtime-48.0.8 epochs pool stack-512k " CORE_BULK_VERSION
 #define CACHE_MAGIC  UINT64_C(0x31434d5748534157)
 
 struct trailer {
@@ -174,13 +175,33 @@ static int store(struct engine *engine, const char *path, struct str code)
 }
 
 // With what instances need to be reset, where that is possible.
-static wasmtime_error_t *make_module(struct engine *engine, struct str bytes,
-                                     wasmtime_module_t **out)
+static int make_resettable(struct engine *engine, struct str bytes, wasmtime_module_t **out,
+                           struct error *err)
 {
     BUF(resettable, SIZE_MAX);
     if (core_reset_write(bytes, &resettable))
         bytes = buf_str(&resettable);
-    return wasmtime_module_new(engine->wasm, (const uint8_t *)bytes.data, bytes.len, out);
+    return fault_take(
+        wasmtime_module_new(engine->wasm, (const uint8_t *)bytes.data, bytes.len, out), NULL, err);
+}
+
+// Interruptible in all places. What is refused is the module as it came: of that the engine's
+// message speaks, and a function that rewriting adds must not make it valid.
+static int make_module(struct engine *engine, struct str bytes, wasmtime_module_t **out,
+                       struct error *err)
+{
+    ERROR(why);
+    BUF(interruptible, SIZE_MAX);
+    int rewritten = core_bulk_write(bytes, &interruptible, &why);
+    if (rewritten < 0)
+        log_debug("fills and copies of a core module stay uninterrupted: %s", error_text(&why));
+    if (rewritten <= 0)
+        return make_resettable(engine, bytes, out, err);
+    wasmtime_error_t *refused =
+        wasmtime_module_validate(engine->wasm, (const uint8_t *)bytes.data, bytes.len);
+    if (refused)
+        return fault_take(refused, NULL, err);
+    return make_resettable(engine, buf_str(&interruptible), out, err);
 }
 
 static int compile(struct engine *engine, struct str bytes, const char *path,
@@ -189,8 +210,7 @@ static int compile(struct engine *engine, struct str bytes, const char *path,
     wasmtime_module_t *module;
     if (engine->compiling && bytes.len >= ENGINE_COMPILE_BYTES_TOLD)
         engine->compiling(bytes.len);
-    wasmtime_error_t *error = make_module(engine, bytes, &module);
-    int rc = fault_take(error, NULL, err);
+    int rc = make_module(engine, bytes, &module, err);
     if (rc < 0) {
         (void)error_wrap(err, "compile a core module");
         return -EINVAL;
