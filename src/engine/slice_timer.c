@@ -22,10 +22,10 @@ static uint32_t look_ns(const struct slice_timer *timer)
     return timer->looks_left > 0 ? BUSY_LOOK_NS : QUIET_LOOK_NS;
 }
 
-static void arm(const struct slice_timer *timer, uint32_t first_ns, uint32_t interval_ns)
+// For one look: were the next one due before this one has ended, the code would never go on.
+static void arm(const struct slice_timer *timer, uint32_t ns)
 {
-    const struct itimerspec when = {.it_value.tv_nsec = first_ns,
-                                    .it_interval.tv_nsec = interval_ns};
+    const struct itimerspec when = {.it_value.tv_nsec = ns};
     (void)timer_settime(timer->id, 0, &when, NULL);
 }
 
@@ -36,9 +36,11 @@ static void look(struct executor *executor)
     if (poll(&events, 1, 0) > 0) {
         atomic_store(&executor->preempt, true);
         wasmtime_engine_increment_epoch(executor->engine->wasm);
-    } else if (timer->looks_left > 0 && --timer->looks_left == 0) {
-        arm(timer, QUIET_LOOK_NS, QUIET_LOOK_NS);
+        return;
     }
+    if (timer->looks_left > 0)
+        timer->looks_left--;
+    arm(timer, look_ns(timer));
 }
 
 static void on_signal(int number)
@@ -71,7 +73,7 @@ void slice_timer_start(struct slice_timer *timer, struct executor *executor, uin
     if (!timer->exists && !create(timer))
         return;
     watched = executor;
-    arm(timer, ns > 0 ? ns : look_ns(timer), look_ns(timer));
+    arm(timer, ns > 0 ? ns : look_ns(timer));
 }
 
 void slice_timer_stop(struct slice_timer *timer)
@@ -80,7 +82,7 @@ void slice_timer_stop(struct slice_timer *timer)
         timer->looks_left = BUSY_LOOKS;
     watched = NULL;
     if (timer->exists)
-        arm(timer, 0, 0);
+        arm(timer, 0);
 }
 
 void slice_timer_done(struct slice_timer *timer)
