@@ -253,7 +253,7 @@ TEST(lengths_of_copies)
     close_world(&world);
 }
 
-// A trap ends the instance: bulk_module_test.c looks at what it leaves in the memories.
+// A trap ends the instance: what it leaves in the memories is not seen by anybody.
 static void check_trap(struct world *world, const char *name, uint32_t x, uint32_t y, uint32_t z)
 {
     instance_free(world->instance);
@@ -292,5 +292,46 @@ TEST(a_large_fill_is_stopped_at_its_cpu_time)
     struct call c = call(&world, "eat", (const uint32_t[]){8192, 1, 0});
     CHECK_INT(c.end, TASK_TIMED_OUT);
     CHECK_CONTAINS(c.reason, "CPU time limit of 10 ms");
+    close_world(&world);
+}
+
+static uint64_t resident_pages(void)
+{
+    unsigned long long pages = 0;
+    FILE *file = fopen("/proc/self/statm", "re");
+    CHECK(file && fscanf(file, "%*u %llu", &pages) == 1);
+    if (file)
+        fclose(file);
+    return pages;
+}
+
+TEST(what_a_memory_grew_by_is_given_back_in_pieces)
+{
+    struct world world = open_world((struct instance_limits){.memory_bytes_max = 64 << 20});
+    uint64_t before = resident_pages();
+    run(&world, "eat", 512, 1, 0);
+    uint64_t grown = resident_pages();
+    CHECK(grown - before >= 8192);
+    instance_free(world.instance);
+    world.instance = NULL;
+    uint32_t turns = 0;
+    while (resident_pages() > grown - 8192 && turns < 1000) {
+        loop_turn(world.loop, false);
+        turns++;
+    }
+    CHECK(turns >= 32 && turns < 1000);
+    new_instance(&world, (struct instance_limits){0});
+    scatter(&world);
+    check_same(&world, "nothing", 0, 0, 0);
+    close_world(&world);
+}
+
+TEST(an_executor_ends_while_memory_is_given_back)
+{
+    struct world world = open_world((struct instance_limits){.memory_bytes_max = 64 << 20});
+    run(&world, "eat", 512, 1, 0);
+    instance_free(world.instance);
+    world.instance = NULL;
+    loop_turn(world.loop, false);
     close_world(&world);
 }

@@ -353,6 +353,7 @@ struct executor *executor_new(struct engine *engine, struct loop *loop)
     engine_attach(engine, executor);
     loop_timer_init(&executor->timer, loop, expire);
     loop_timer_init(&executor->yield_timer, loop, resume_yielded);
+    release_queue_init(&executor->leaving, loop);
     return executor;
 }
 
@@ -368,6 +369,7 @@ void executor_free(struct executor *executor)
     loop_defer_cancel(executor->loop, &executor->slice_defer);
     loop_timer_done(&executor->timer);
     loop_timer_done(&executor->yield_timer);
+    release_queue_done(&executor->leaving);
     while (executor->spare) {
         struct task *task = executor->spare;
         executor->spare = task->next;

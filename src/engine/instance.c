@@ -8,8 +8,6 @@
 #include "engine/wasmtime_extra.h"
 
 #define INSTANCE_ARENA_BYTES_MAX ((size_t)64 << 20)
-// To unmap so much that a memory grew by takes a thread a millisecond or more.
-#define FREE_ELSEWHERE_BYTES ((uint64_t)8 << 20)
 
 // ---- limits
 // ---------------------------------------------------------------------------------------
@@ -508,21 +506,6 @@ void instance_drop_handles(struct instance *instance)
     }
 }
 
-static void delete_store(void *store)
-{
-    wasmtime_store_delete(store);
-}
-
-// Nothing runs in the store any more, so that it may leave its thread, whose other instances would
-// have to wait.
-static void free_store(struct instance *instance)
-{
-    if (unlikely(instance->memory_bytes - instance->initial_bytes >= FREE_ELSEWHERE_BYTES))
-        loop_work(instance->executor->loop, delete_store, NULL, instance->store);
-    else
-        wasmtime_store_delete(instance->store);
-}
-
 void instance_free(struct instance *instance)
 {
     if (!instance || instance->freeing)
@@ -539,7 +522,7 @@ void instance_free(struct instance *instance)
     executor_forget_ticks(instance); // what was dropped woke threads that never run
     async_store_done(&instance->async);
     reset_state_free(instance->reset);
-    free_store(instance);
+    release_store(&instance->executor->leaving, instance);
     error_done(&instance->fault);
     arena_done(&instance->arena);
     free(instance);

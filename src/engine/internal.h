@@ -13,6 +13,7 @@
 #include "engine/fault.h"
 #include "engine/instance.h"
 #include "engine/reset.h"
+#include "engine/release.h"
 #include "engine/slice_timer.h"
 #include "engine/task.h"
 
@@ -242,8 +243,9 @@ struct executor {
     struct deadline **deadlines_end;
     struct cpu_account *charged; // for what runs now; NULL: nobody
     uint64_t charged_since;
-    uint64_t thread_ran; // CPU time of the thread when it was last looked at
-    struct task *spare;  // freed tasks for reuse
+    uint64_t thread_ran;          // CPU time of the thread when it was last looked at
+    struct release_queue leaving; // stores that are given up
+    struct task *spare;           // freed tasks for reuse
     uint32_t spare_count;
 };
 
