@@ -143,8 +143,8 @@ static void wait_remove(struct http_client_request *request)
 
 // ---- a connection's life ------------------------------------------------------------------------
 
-// Nothing may come while nothing was asked for, but what TLS has to say for itself. The event may be
-// one of the last exchange, whose bytes were read before the loop came to it.
+// Nothing may come while nothing was asked for, but what TLS has to say for itself. The event may
+// be one of the last exchange, whose bytes were read before the loop came to it.
 static void idle_event(struct client_connection *connection)
 {
     char byte;
