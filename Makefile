@@ -56,13 +56,15 @@ fuzz: | wasmtime
 	@export CC=clang; $(call setup,$(BUILD)-fuzz,-Dfuzz=true -Db_sanitize=address$(comma)undefined -Db_lundef=false)
 	@ninja -C $(BUILD)-fuzz && tools/fuzz $(BUILD)-fuzz $(SECONDS)
 
-## fuzz-diff: compare the verdict on mutated components with wasm-tools for SECONDS (default 600)
+## fuzz-diff: compare with wasm-tools on mutated components and on mutated WIT, each for SECONDS (default 600)
 fuzz-diff: | wasmtime
 	@$(call setup,$(BUILD),)
-	@ninja -C $(BUILD) tests/conformance/wast/component-verdict
+	@ninja -C $(BUILD) tests/conformance/wast/component-verdict tests/conformance/wit/wit-verdict
 	@tools/fuzz-diff --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
 		$(BUILD)/tests/conformance/wast/component-verdict \
 		$(wildcard $(SUITES)) tests/fixtures tests/components fuzz/component
+	@tools/fuzz-diff-wit --seconds $(SECONDS) $(if $(SEED),--seed $(SEED)) \
+		$(BUILD)/tests/conformance/wit/wit-verdict $(wildcard $(SUITES)/wit-parser/ui) fuzz/wit
 
 ## bench: run the benchmarks beside their peers and print the tables
 bench: all

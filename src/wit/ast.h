@@ -112,6 +112,7 @@ struct ast_decl {
 struct ast_file {
     struct ast_path package; // name.text empty: no header
     struct str docs;         // of the package
+    struct wit_pos docs_pos; // where its comments begin
     struct ast_decl *decls;
     struct ast_file *nested;
     struct ast_file *next;

@@ -64,9 +64,15 @@ static bool is_refused_character(int32_t c)
     return (c >= 0x80 && c < 0xa0) || (c >= 0x202a && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069);
 }
 
+// A byte order mark may begin a text.
+static size_t mark_length(struct str text)
+{
+    return str_starts(text, STR("\xef\xbb\xbf")) ? 3 : 0;
+}
+
 int wit_source_check(const struct wit_source *source, struct error *err)
 {
-    for (size_t at = 0; at < source->text.len;) {
+    for (size_t at = mark_length(source->text); at < source->text.len;) {
         struct wit_pos pos = {source, (uint32_t)at};
         int32_t c = utf8_decode(source->text, &at);
         if (c < 0)
@@ -111,6 +117,8 @@ static size_t block_comment_end(struct str text, size_t at)
 static int skip_gap(const struct wit_source *source, size_t *at, struct error *err)
 {
     struct str text = source->text;
+    if (*at == 0)
+        *at = mark_length(text);
     while (*at < text.len) {
         if (ascii_is_space(text.data[*at])) {
             ++*at;

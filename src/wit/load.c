@@ -102,8 +102,7 @@ static int group_header(const struct group *group, const struct ast_file **out, 
                             STR_ARG(header->package.ns), STR_ARG(header->package.package),
                             STR_ARG(file->package.ns), STR_ARG(file->package.package));
         if (documented && file->docs.len > 0)
-            return wit_fail(file->package.name.pos, err,
-                            "two files of the package document its header");
+            return wit_fail(file->docs_pos, err, "two files of the package document its header");
         if (file->docs.len > 0)
             documented = file;
         header = header ? header : file;

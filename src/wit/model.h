@@ -13,6 +13,9 @@ struct package;
 struct interface;
 struct world;
 
+// What a thing's feature gate says, or that of what it is made of.
+enum gate { GATE_NONE, GATE_ON, GATE_OFF };
+
 struct typedef_node {
     struct wit_typedef pub;
     const struct ast_item *ast;    // NULL for a name that came by `use`
@@ -21,10 +24,20 @@ struct typedef_node {
     struct owner *owner;
     struct wit_pos pos;
     enum { NODE_UNSEEN, NODE_OPEN, NODE_DONE } state;
+    enum gate gate;
+    struct wit_pos fault;    // where it names what is left out; no source: nowhere
     unsigned aliases;        // names between this one and the type itself
     unsigned depth;          // nesting of the type
     bool has_borrow;         // a borrow inside
     const struct type *node; // what a reference to the name is: for a resource its own<>
+};
+
+// A function, and what is refused unless the function itself is left out.
+struct func_node {
+    const struct wit_func *func;
+    struct wit_pos pos;
+    bool names_off;      // names a type that is left out
+    bool returns_borrow; // in its result
 };
 
 // What names types and functions: an interface or a world.
@@ -33,13 +46,15 @@ struct owner {
     const struct wit_interface *interface; // NULL: a world
     struct scope *scope;
     VEC(struct typedef_node *) types;
-    VEC(const struct wit_func *) funcs;
+    VEC(struct func_node) funcs;
+    struct wit_pos fault; // of a type without a name, as of a typedef_node
 };
 
 struct interface {
     struct wit_interface pub;
     struct owner owner;
     struct wit_pos pos;
+    bool gated;                         // its feature is not enabled
     VEC(const struct interface *) deps; // those it uses types of; may repeat
     uint64_t stamp;                     // scratch of the world being elaborated
     bool exported;                      // scratch
@@ -47,10 +62,20 @@ struct interface {
     uint64_t check_stamp;               // scratch
 };
 
+// An import or export as a world itself has it.
+struct extern_node {
+    const struct ast_item *ast;
+    struct wit_world_item item;
+    struct wit_pos pos;
+    struct func_node func;
+    const struct interface *interface;
+};
+
 struct world {
     struct wit_world pub;
     struct owner owner;
     struct wit_pos pos;
+    VEC(struct extern_node) externs;
     VEC(struct wit_world_item) imports;
     VEC(struct wit_world_item) exports;
     struct map import_names;
@@ -119,11 +144,21 @@ struct wit_resolve {
 
 bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability);
 
-// Refuses attributes that do not fit each other, and `@since` with a version later than the
-// package's or in a package without one (WIT.md "Feature Gates").
-_must_use_ int scope_check_gate(const struct scope *scope, const struct wit_stability *stability,
-                                struct wit_pos gate_pos, struct wit_pos item_pos,
-                                struct error *err);
+// Refuses attributes that do not fit each other (WIT.md "Feature Gates").
+_must_use_ int gate_check_attributes(const struct wit_stability *stability, struct wit_pos pos,
+                                     struct error *err);
+// Refuses `@since` with a version later than the package's or in a package without one.
+_must_use_ int gate_check_since(const struct scope *scope, const struct wit_stability *stability,
+                                struct wit_pos pos, struct error *err);
+enum gate gate_of(const struct wit_resolve *resolve, const struct wit_stability *stability);
+// Leaves out the types whose feature is not enabled; what stays must not name them, and belong to
+// what stays.
+_must_use_ int gate_types(struct wit_resolve *resolve, struct owner *owner, bool is_owner_off,
+                          struct error *err);
+// The same for functions. `off_pos` is where a function of a resource that is left out is refused;
+// without a source it is the function's own.
+_must_use_ int gate_funcs(struct wit_resolve *resolve, struct owner *owner, struct error *err);
+_must_use_ int gate_func(const struct func_node *func, struct wit_pos off_pos, struct error *err);
 
 // "ns:name@version".
 struct str package_id(struct arena *arena, struct str ns, struct str name, struct str version);
@@ -131,12 +166,12 @@ struct str interface_id(struct arena *arena, const struct wit_package *package, 
 
 // Makes the scopes and declarations of all packages.
 _must_use_ int scope_index(struct wit_resolve *resolve, struct error *err);
-// What a path names, seen from a scope. Errors: no such package or declaration, not enabled, not
-// of the kind wanted (AST_INTERFACE or AST_WORLD).
+// What a path names, seen from a scope. Errors: no such package or declaration, not of the kind
+// wanted (AST_INTERFACE or AST_WORLD).
 _must_use_ int scope_find(struct wit_resolve *resolve, struct scope *scope,
                           const struct ast_path *path, enum ast_decl_kind kind, struct decl **out,
                           struct error *err);
-// The same for a top-level `use`: an interface or a world, enabled or not.
+// The same for a top-level `use`: an interface or a world.
 _must_use_ int scope_find_any(struct wit_resolve *resolve, struct scope *scope,
                               const struct ast_path *path, struct decl **out, struct error *err);
 // Sorts resolve->decls so that what is referred to comes first; refuses cycles.
@@ -146,28 +181,35 @@ _must_use_ int order_decls(struct wit_resolve *resolve, struct error *err);
 // and those of resources).
 _must_use_ int owner_resolve(struct wit_resolve *resolve, struct owner *owner,
                              const struct ast_item *items, struct error *err);
-// Sorts the types that an owner declares.
-void owner_order_types(struct wit_resolve *resolve, struct owner *owner);
+// Sorts the types that an owner declares; refuses names that are not there, and cycles.
+_must_use_ int owner_order_types(struct wit_resolve *resolve, struct owner *owner,
+                                 struct error *err);
+// What the name of a type stands for, resolved or not.
+_must_use_ int owner_find_type(struct wit_resolve *resolve, struct owner *owner,
+                               const struct ast_name *name, struct typedef_node **out,
+                               struct error *err);
 // Resolves one function of an owner whose types are resolved.
 _must_use_ int owner_func(struct wit_resolve *resolve, struct owner *owner,
                           const struct ast_func *ast, const struct typedef_node *resource,
-                          struct wit_func **out, struct error *err);
+                          struct func_node *out, struct error *err);
 // The type a name stands for; resolves it first if need be.
 _must_use_ int owner_typedef(struct wit_resolve *resolve, struct typedef_node *node, unsigned depth,
                              struct error *err);
-// Lower-case copy: names differ by more than case.
+// Lower-case copy without hyphens: names differ by more than these (Explainer.md
+// "strongly-unique"). A version stays as it is.
 struct str name_key(struct arena *arena, struct str name);
 
-_must_use_ int interface_resolve(struct wit_resolve *resolve, struct interface *interface,
-                                 const struct ast_item *items, struct error *err);
+// Leaves out what is not enabled and publishes the rest.
+_must_use_ int interface_finish(struct wit_resolve *resolve, struct interface *interface,
+                                struct error *err);
+// What the world itself has, enabled or not.
 _must_use_ int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *err);
+// Leaves out what is not enabled, includes other worlds and adds what all that needs.
+_must_use_ int world_finish(struct wit_resolve *resolve, struct decl *decl, struct error *err);
 // Counts one more import or export against WIT_WORLD_ITEMS_MAX.
 _must_use_ int world_count_item(struct wit_resolve *resolve, const struct world *world,
                                 struct error *err);
 // Adds the interfaces that imports and exports use types of (WIT.md "WIT Worlds").
 _must_use_ int world_elaborate(struct wit_resolve *resolve, struct world *world, struct error *err);
-// The members of what is left out must be left out by themselves as well.
-_must_use_ int gate_check_members(struct wit_resolve *resolve, const struct ast_item *items,
-                                  struct error *err);
 struct interface *interface_new(struct wit_resolve *resolve, struct scope *scope,
                                 const struct ast_name *name, struct str id);

@@ -8,34 +8,148 @@
 #include "wit/toposort.h"
 #include "wit/version.h"
 
-static int add_edge(struct wit_resolve *resolve, struct decl *from, const struct ast_path *path,
-                    enum ast_decl_kind kind, struct error *err)
+// Paths are followed in steps, so that of several mistakes the one that the usual tools find is
+// reported: within the package, then what kind of thing paths to others mean, then whether those
+// have them, interfaces before worlds.
+enum pass { PASS_OWN, PASS_KIND, PASS_INTERFACE, PASS_WORLD };
+
+struct walk {
+    struct wit_resolve *resolve;
+    struct error *err;
+    struct scope *scope;
+    struct decl *from; // NULL: a top-level `use`
+    enum pass pass;
+    struct map kinds; // of paths to other packages: id to ast_decl_kind + 1
+};
+
+static int add_edge(struct walk *w, const struct ast_path *path, enum ast_decl_kind kind)
 {
     struct decl *to;
-    int r = scope_find(resolve, from->scope, path, kind, &to, err);
-    if (r < 0)
-        return r;
-    *vec_push(&from->deps) = (struct edge){to, path->name.pos};
-    if (to->scope->package != from->scope->package)
-        *vec_push(&from->scope->package->deps) =
-            (struct package_edge){to->scope->package, path->name.pos};
+    int r = scope_find(w->resolve, w->scope, path, kind, &to, w->err);
+    if (r == 0 && w->from)
+        *vec_push(&w->from->deps) = (struct edge){to, path->name.pos};
+    return r;
+}
+
+static int visit_own(struct walk *w, const struct ast_path *path, enum ast_decl_kind kind)
+{
+    struct decl *decl;
+    if (w->from)
+        return add_edge(w, path, kind);
+    return scope_find_any(w->resolve, w->scope, path, &decl, w->err);
+}
+
+static int check_kind(struct walk *w, const struct ast_path *path, enum ast_decl_kind kind)
+{
+    struct arena *arena = &w->resolve->arena;
+    struct str id = package_id(arena, path->ns, path->package, path->version);
+    struct package *package = map_get(&w->resolve->packages, id);
+    if (package && package != w->scope->package)
+        *vec_push(&w->scope->package->deps) = (struct package_edge){package, path->pos};
+    id = arena_printf(arena, "%.*s/%.*s", STR_ARG(id), STR_ARG(path->name.text));
+    uintptr_t former = (uintptr_t)map_get(&w->kinds, id);
+    if (former == 0)
+        map_put(&w->kinds, id, (void *)((uintptr_t)kind + 1));
+    else if (former != (uintptr_t)kind + 1)
+        return wit_fail(path->name.pos, w->err, "`%.*s` is %s here, and %s before",
+                        STR_ARG(path->name.text), kind == AST_WORLD ? "a world" : "an interface",
+                        kind == AST_WORLD ? "an interface" : "a world");
     return 0;
 }
 
-static int add_edges(struct wit_resolve *resolve, struct decl *decl, const struct ast_item *items,
-                     struct error *err)
+// What is left out may name what another package does not have, but not what that leaves out too
+// if it stays itself.
+static int visit_other(struct walk *w, const struct ast_path *path, enum ast_decl_kind kind,
+                       bool is_off)
+{
+    ERROR(ignored);
+    struct decl *to;
+    struct str id = package_id(&w->resolve->arena, path->ns, path->package, path->version);
+    bool is_there = map_get(&w->resolve->packages, id) != NULL;
+    int r =
+        scope_find(w->resolve, w->scope, path, kind, &to, is_off && is_there ? &ignored : w->err);
+    if (r < 0)
+        return is_off && is_there ? 0 : r;
+    if (to->gated && !is_off)
+        return wit_fail(path->name.pos, w->err,
+                        "`%.*s` needs the feature `%.*s`, which is not enabled",
+                        STR_ARG(path->name.text), STR_ARG(to->ast->stability.feature));
+    if (w->from)
+        *vec_push(&w->from->deps) = (struct edge){to, path->name.pos};
+    return 0;
+}
+
+static int visit_path(struct walk *w, const struct ast_path *path, enum ast_decl_kind kind,
+                      bool is_off)
+{
+    if (path->name.text.len == 0)
+        return 0;
+    if (path->ns.len == 0)
+        return w->pass == PASS_OWN ? visit_own(w, path, kind) : 0;
+    switch (w->pass) {
+    case PASS_OWN:
+        return 0;
+    case PASS_KIND:
+        return check_kind(w, path, kind);
+    case PASS_INTERFACE:
+        return kind == AST_INTERFACE ? visit_other(w, path, kind, is_off) : 0;
+    case PASS_WORLD:
+        return kind == AST_WORLD ? visit_other(w, path, kind, is_off) : 0;
+    }
+    return 0;
+}
+
+static int visit_uses(struct walk *w, const struct ast_item *items)
+{
+    int r = 0;
+    for (const struct ast_item *item = items; item && r == 0; item = item->next)
+        if (item->kind == AST_USE || item->kind == AST_INCLUDE)
+            r = visit_path(w, &item->path, item->kind == AST_USE ? AST_INTERFACE : AST_WORLD,
+                           !resolve_enabled(w->resolve, &item->stability));
+    return r;
+}
+
+static int visit_externs(struct walk *w, const struct ast_item *items, enum ast_item_kind kind)
 {
     int r = 0;
     for (const struct ast_item *item = items; item && r == 0; item = item->next) {
-        if (!resolve_enabled(resolve, &item->stability))
+        if (item->kind != kind)
             continue;
-        if (item->kind == AST_INCLUDE)
-            r = add_edge(resolve, decl, &item->path, AST_WORLD, err);
-        else if (item->path.name.text.len > 0)
-            r = add_edge(resolve, decl, &item->path, AST_INTERFACE, err);
-        // Bodies do not nest: one level of recursion.
-        if (r == 0 && item->has_body)
-            r = add_edges(resolve, decl, item->body, err);
+        r = visit_path(w, &item->path, AST_INTERFACE,
+                       !resolve_enabled(w->resolve, &item->stability));
+        if (r == 0)
+            r = visit_uses(w, item->body);
+    }
+    return r;
+}
+
+static int visit_scope(struct walk *w, struct scope *scope)
+{
+    int r = 0;
+    w->scope = scope;
+    for (const struct ast_decl *ast = scope->ast->decls; ast && r == 0; ast = ast->next) {
+        w->from = ast->kind == AST_TOP_USE ? NULL : map_get(&scope->package->decls, ast->name.text);
+        if (ast->kind == AST_TOP_USE)
+            r = visit_path(w, &ast->path, AST_INTERFACE, false);
+        else
+            r = visit_uses(w, ast->items);
+        if (r == 0)
+            r = visit_externs(w, ast->items, AST_IMPORT);
+        if (r == 0)
+            r = visit_externs(w, ast->items, AST_EXPORT);
+    }
+    return r;
+}
+
+static int visit_paths(struct wit_resolve *resolve, enum pass pass, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < resolve->order.len && r == 0; i++) {
+        const struct package *package = resolve->order.items[i];
+        struct walk walk = {.resolve = resolve, .err = err, .pass = pass};
+        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
+            r = visit_scope(&walk, package->scopes.items[k]);
+        map_done(&walk.kinds);
     }
     return r;
 }
@@ -64,9 +178,12 @@ static int visit_package(struct package *first, struct package **sorted, size_t 
             continue;
         }
         struct package_edge edge = package->deps.items[top->next++];
+        // A way back to where it began is a mistake of where it begins.
+        if (edge.to == first)
+            edge = first->deps.items[stack.items[0].next - 1];
         if (edge.to->visit == VISIT_OPEN)
-            r = wit_fail(edge.pos, err, "packages `%.*s` and `%.*s` depend on each other",
-                         STR_ARG(package->id), STR_ARG(edge.to->id));
+            r = wit_fail(edge.pos, err, "package `%.*s` creates a dependency cycle",
+                         STR_ARG(edge.to->id));
         else if (edge.to->visit == VISIT_NEW)
             *vec_push(&stack) = (struct package_step){edge.to, 0};
     }
@@ -107,20 +224,6 @@ static int visit_decl(struct decl *first, struct decl **sorted, size_t *count, s
     return r;
 }
 
-// Top-level `use` of what does not exist is an error even when nothing refers to the name.
-static int check_top_uses(struct wit_resolve *resolve, struct scope *scope, struct error *err)
-{
-    int r = 0;
-    for (size_t i = 0; i < scope->uses.len && r == 0; i++) {
-        const struct ast_decl *use = scope->uses.entries[i].value;
-        struct decl *decl;
-        // Of the same package it may be a world, of another it may not, as in the usual tools.
-        r = use->path.ns.len > 0 ? scope_find(resolve, scope, &use->path, AST_INTERFACE, &decl, err)
-                                 : scope_find_any(resolve, scope, &use->path, &decl, err);
-    }
-    return r;
-}
-
 static int compare_packages(const void *a, const void *b)
 {
     const struct package *left = *(struct package *const *)a;
@@ -145,10 +248,7 @@ static int order_packages(struct wit_resolve *resolve, struct error *err)
         qsort(resolve->order.items, total, sizeof(struct package *), compare_packages);
     for (size_t i = 0; i < total && r == 0; i++) {
         struct package *package = resolve->order.items[i];
-        for (size_t k = 0; k < package->scopes.len && r == 0; k++)
-            r = check_top_uses(resolve, package->scopes.items[k], err);
-        if (r == 0)
-            r = visit_package(package, sorted, &count, err);
+        r = visit_package(package, sorted, &count, err);
     }
     if (r == 0 && count > 0)
         memcpy(resolve->order.items, sorted, count * sizeof(struct package *));
@@ -167,10 +267,11 @@ static int refuse_cycle(const struct package *package, const bool *is_placed, st
                 continue;
             for (size_t k = 0; k < decl->deps.len; k++) {
                 const struct decl *to = decl->deps.items[k].to;
+                // In one file it is where the other is declared, as in the usual tools.
                 if (to->scope->package == package && !is_placed[to->number])
-                    return wit_fail(to->ast->name.pos, err,
-                                    "interface or world `%.*s` depends on itself",
-                                    STR_ARG(to->ast->name.text));
+                    return wit_fail(
+                        to->scope == decl->scope ? to->ast->name.pos : decl->deps.items[k].pos, err,
+                        "interface or world `%.*s` depends on itself", STR_ARG(to->ast->name.text));
             }
         }
     }
@@ -217,11 +318,8 @@ static int order_package_decls(struct package *package, struct error *err)
 int order_decls(struct wit_resolve *resolve, struct error *err)
 {
     int r = 0;
-    for (size_t i = 0; i < resolve->decls.len && r == 0; i++) {
-        struct decl *decl = resolve->decls.items[i];
-        if (!decl->gated)
-            r = add_edges(resolve, decl, decl->ast->items, err);
-    }
+    for (int pass = PASS_OWN; pass <= PASS_WORLD && r == 0; pass++)
+        r = visit_paths(resolve, (enum pass)pass, err);
     if (r == 0)
         r = order_packages(resolve, err);
     struct decl **sorted = mem_new_array(struct decl *, resolve->decls.len + 1);

@@ -11,6 +11,8 @@ struct resolved {
     const struct type *type;
     unsigned depth;
     bool has_borrow;
+    enum gate gate; // of the first part that has one, if it has no name
+    bool names_off; // a part is left out
 };
 
 struct context {
@@ -41,24 +43,34 @@ static int resolve_part(struct context *c, const struct ast_type *ast, unsigned 
         return r;
     whole->depth = MAX(whole->depth, part.depth + 1);
     whole->has_borrow |= part.has_borrow;
+    whole->names_off |= part.gate == GATE_OFF;
+    if (whole->gate == GATE_NONE)
+        whole->gate = part.gate;
     *out = part.type;
+    return 0;
+}
+
+int owner_find_type(struct wit_resolve *resolve, struct owner *owner, const struct ast_name *name,
+                    struct typedef_node **out, struct error *err)
+{
+    void *found = map_get(&owner->names, name_key(&resolve->arena, name->text));
+    struct typedef_node *node = found == owner ? NULL : found;
+    if (!node || !str_eq(node->pub.name, name->text))
+        return wit_fail(name->pos, err,
+                        found == owner ? "`%.*s` is a function, not a type"
+                                       : "type `%.*s` is not defined here",
+                        STR_ARG(name->text));
+    *out = node;
     return 0;
 }
 
 static int find_typedef(struct context *c, const struct ast_name *name, unsigned depth,
                         struct typedef_node **out)
 {
-    struct str key = name_key(&c->resolve->arena, name->text);
-    void *found = map_get(&c->owner->names, key);
-    struct typedef_node *node = found == c->owner ? NULL : found;
-    if (!node || !str_eq(node->pub.name, name->text))
-        return wit_fail(name->pos, c->err,
-                        found == c->owner ? "`%.*s` is a function, not a type"
-                                          : "type `%.*s` is not defined here",
-                        STR_ARG(name->text));
-    if (node->state == NODE_OPEN)
-        return wit_fail(name->pos, c->err, "type `%.*s` contains itself", STR_ARG(name->text));
-    int r = owner_typedef(c->resolve, node, depth + 1, c->err);
+    struct typedef_node *node;
+    int r = owner_find_type(c->resolve, c->owner, name, &node, c->err);
+    if (r == 0)
+        r = owner_typedef(c->resolve, node, depth + 1, c->err);
     if (r == 0)
         *out = node;
     return r;
@@ -73,7 +85,8 @@ static int resolve_handle(struct context *c, const struct ast_type *ast, unsigne
         return r;
     if (!node->pub.resource)
         return wit_fail(ast->name.pos, c->err, "`%.*s` is not a resource", STR_ARG(ast->name.text));
-    *out = (struct resolved){node->node, 1, ast->kind == TYPE_BORROW};
+    *out = (struct resolved){
+        .type = node->node, .depth = 1, .has_borrow = ast->kind == TYPE_BORROW, .gate = node->gate};
     if (ast->kind == TYPE_OWN)
         return 0;
     struct type *type = arena_new(&c->resolve->arena, struct type);
@@ -104,7 +117,7 @@ static int resolve_tuple(struct context *c, const struct ast_type *ast, unsigned
 static int resolve_builtin(struct context *c, const struct ast_type *ast, unsigned depth,
                            struct resolved *out)
 {
-    *out = (struct resolved){NULL, 1, false};
+    *out = (struct resolved){.depth = 1};
     if (ast->kind <= TYPE_ERROR_CONTEXT) {
         out->type = type_primitive(ast->kind);
         return 0;
@@ -132,8 +145,8 @@ static int resolve_builtin(struct context *c, const struct ast_type *ast, unsign
 }
 
 // `depth` is the nesting above; it bounds the recursion through names that come later in the text.
-static int resolve_type(struct context *c, const struct ast_type *ast, unsigned depth,
-                        struct resolved *out)
+static int resolve_shape(struct context *c, const struct ast_type *ast, unsigned depth,
+                         struct resolved *out)
 {
     int r;
     if (depth >= TYPE_DEPTH_MAX)
@@ -144,10 +157,21 @@ static int resolve_type(struct context *c, const struct ast_type *ast, unsigned 
         struct typedef_node *node;
         r = find_typedef(c, &ast->name, depth, &node);
         if (r == 0)
-            *out = (struct resolved){node->node, node->depth, node->has_borrow};
+            *out = (struct resolved){node->node, node->depth, node->has_borrow, node->gate, false};
     }
     if (r == 0 && depth + out->depth > TYPE_DEPTH_MAX)
         return wit_fail(ast->pos, c->err, "types are nested deeper than %d", TYPE_DEPTH_MAX);
+    return r;
+}
+
+// A type without a name is left out with the first of its parts that has a gate; if that one stays,
+// the others do.
+static int resolve_type(struct context *c, const struct ast_type *ast, unsigned depth,
+                        struct resolved *out)
+{
+    int r = resolve_shape(c, ast, depth, out);
+    if (r == 0 && out->names_off && out->gate != GATE_OFF && !c->owner->fault.source)
+        c->owner->fault = ast->pos;
     return r;
 }
 
@@ -170,6 +194,8 @@ static int set_alias(struct context *c, struct typedef_node *node, const struct 
     if (node->aliases > TYPE_DEPTH_MAX)
         return wit_fail(node->pos, c->err, "type `%.*s` is reached through more than %d others",
                         STR_ARG(node->pub.name), TYPE_DEPTH_MAX);
+    if (of->gate == GATE_OFF)
+        node->fault = node->pos;
     node->pub.alias_of = &of->pub;
     node->pub.resource = of->pub.resource;
     node->depth = of->depth;
@@ -178,17 +204,39 @@ static int set_alias(struct context *c, struct typedef_node *node, const struct 
     return 0;
 }
 
+static bool is_foreign(const struct typedef_node *node)
+{
+    return node->used->owner.scope->package != node->owner->scope->package;
+}
+
+// What is left out may name what another package does not have.
+static int resolve_nothing(struct context *c, struct typedef_node *node)
+{
+    node->used = NULL;
+    node->depth = 1;
+    node->node = named_node(c, node, type_primitive(TYPE_BOOL));
+    return 0;
+}
+
 static int resolve_use(struct context *c, struct typedef_node *node)
 {
     const struct ast_name *name = node->source;
+    if (!node->used)
+        return resolve_nothing(c, node);
     struct str key = name_key(&c->resolve->arena, name->text);
     const struct owner *from = &node->used->owner;
     void *found = map_get(&from->names, key);
     struct typedef_node *of = found == from ? NULL : found;
-    if (!of || !str_eq(of->pub.name, name->text))
+    if (!of || !str_eq(of->pub.name, name->text)) {
+        if (node->gate == GATE_OFF && is_foreign(node))
+            return resolve_nothing(c, node);
         return wit_fail(name->pos, c->err, "interface `%.*s` has no type `%.*s`",
                         STR_ARG(node->used->pub.id), STR_ARG(name->text));
-    return set_alias(c, node, of);
+    }
+    int r = set_alias(c, node, of);
+    if (r == 0 && node->fault.source)
+        node->fault = name->pos;
+    return r;
 }
 
 static int resolve_alias(struct context *c, struct typedef_node *node, unsigned depth)
@@ -200,9 +248,11 @@ static int resolve_alias(struct context *c, struct typedef_node *node, unsigned 
         return r < 0 ? r : set_alias(c, node, of);
     }
     struct resolved type;
-    int r = resolve_type(c, ast, depth, &type);
+    int r = resolve_shape(c, ast, depth, &type);
     if (r < 0)
         return r;
+    if (type.names_off || type.gate == GATE_OFF)
+        node->fault = node->pos;
     node->depth = type.depth;
     node->has_borrow = type.has_borrow;
     node->node = named_node(c, node, type.type);
@@ -214,26 +264,33 @@ static int check_members(struct context *c, const struct typedef_node *node)
     const struct ast_item *ast = node->ast;
     if (ast->fields.count == 0)
         return wit_fail(node->pos, c->err, "type `%.*s` has no members", STR_ARG(node->pub.name));
-    if (ast->kind == AST_FLAGS && ast->fields.count > FLAGS_MAX)
-        return wit_fail(node->pos, c->err, "`%.*s` has %u flags; at most %d are supported",
-                        STR_ARG(node->pub.name), ast->fields.count, FLAGS_MAX);
-    return 0;
+    if (ast->kind != AST_FLAGS || ast->fields.count <= FLAGS_MAX)
+        return 0;
+    const struct ast_field *field = ast->fields.first;
+    for (uint32_t i = 0; i < FLAGS_MAX; i++)
+        field = field->next;
+    return wit_fail(field->name.pos, c->err, "`%.*s` has %u flags; at most %d are supported",
+                    STR_ARG(node->pub.name), ast->fields.count, FLAGS_MAX);
 }
 
-// Fields, cases or parameters, at `out`; names must differ.
+// Fields, cases or parameters, at `out`; names must differ. `fault` gets the place of the first
+// whose type is left out.
 static int resolve_fields(struct context *c, const struct ast_fields *ast, unsigned depth,
-                          struct type_field *out, struct resolved *whole)
+                          struct type_field *out, struct resolved *whole, struct wit_pos *fault)
 {
     _cleanup_(map_done) struct map seen = {0};
     for (const struct ast_field *field = ast->first; field; field = field->next, out++) {
         struct str key = name_key(&c->resolve->arena, field->name.text);
         if (map_put(&seen, key, out))
-            return wit_fail(field->name.pos, c->err, "`%.*s` is there twice (case does not count)",
+            return wit_fail(field->name.pos, c->err,
+                            "`%.*s` is there twice (case and hyphens do not count)",
                             STR_ARG(field->name.text));
         out->name = field->name.text;
         int r = resolve_part(c, field->type, depth, &out->type, whole);
         if (r < 0)
             return r;
+        if (whole->names_off && !fault->source)
+            *fault = field->name.pos;
     }
     return 0;
 }
@@ -271,9 +328,11 @@ static int resolve_members(struct context *c, struct typedef_node *node, unsigne
     type->field_count = ast->fields.count;
     struct type_field *fields =
         arena_new_array(&c->resolve->arena, struct type_field, ast->fields.count);
-    struct resolved whole = {type, 1, false};
-    if ((r = resolve_fields(c, &ast->fields, depth + 1, fields, &whole)) < 0)
+    struct resolved whole = {.type = type, .depth = 1};
+    if ((r = resolve_fields(c, &ast->fields, depth + 1, fields, &whole, &node->fault)) < 0)
         return r;
+    if (whole.names_off && ast->kind != AST_RECORD)
+        node->fault = node->pos;
     type->fields = fields;
     node->pub.member_docs = member_docs(c, &ast->fields);
     node->node = type;
@@ -340,12 +399,18 @@ int owner_typedef(struct wit_resolve *resolve, struct typedef_node *node, unsign
     return 0;
 }
 
+static int refuse_twice(struct context *c, const struct ast_name *name)
+{
+    return wit_fail(name->pos, c->err,
+                    "`%.*s` is defined more than once (case and hyphens do not count)",
+                    STR_ARG(name->text));
+}
+
 static int declare(struct context *c, const struct ast_name *name, void *value)
 {
     struct str key = name_key(&c->resolve->arena, name->text);
     if (map_get(&c->owner->names, key))
-        return wit_fail(name->pos, c->err, "`%.*s` is defined more than once (case does not count)",
-                        STR_ARG(name->text));
+        return refuse_twice(c, name);
     map_put(&c->owner->names, key, value);
     return 0;
 }
@@ -360,6 +425,7 @@ static int declare_type(struct context *c, const struct ast_item *ast, const str
     node->pub.interface = c->owner->interface;
     node->owner = c->owner;
     node->pos = name->pos;
+    node->gate = gate_of(c->resolve, &ast->stability);
     *vec_push(&c->owner->types) = node;
     *out = node;
     return declare(c, name, node);
@@ -367,13 +433,15 @@ static int declare_type(struct context *c, const struct ast_item *ast, const str
 
 static int declare_use(struct context *c, const struct ast_item *ast)
 {
-    struct decl *decl;
+    struct decl *decl = NULL;
     int r = scope_find(c->resolve, c->owner->scope, &ast->path, AST_INTERFACE, &decl, c->err);
+    if (r < 0 && !resolve_enabled(c->resolve, &ast->stability))
+        r = 0; // order_decls() refuses what may not be missing
     for (struct ast_rename *name = ast->renames; name && r == 0; name = name->next) {
         struct typedef_node *node;
         r = declare_type(c, ast, &name->to, &node);
         node->source = &name->from;
-        node->used = decl->interface;
+        node->used = decl ? decl->interface : NULL;
         node->pub.is_use = true;
         // What was used comes first in the order of dependency, so it is resolved.
         if (r == 0)
@@ -399,7 +467,6 @@ static int declare_item(struct context *c, const struct ast_item *ast)
         node->ast = ast;
         return r;
     case AST_FUNC:
-        return declare(c, &ast->name, c->owner);
     case AST_IMPORT:
     case AST_EXPORT:
     case AST_INCLUDE:
@@ -426,32 +493,53 @@ static struct str func_symbol(struct arena *arena, const struct ast_func *ast,
 }
 
 static int func_params(struct context *c, const struct ast_func *ast,
-                       const struct typedef_node *resource, struct func_type *type)
+                       const struct typedef_node *resource, struct func_type *type,
+                       struct func_node *out)
 {
     bool has_self = ast->kind == WIT_FUNC_METHOD;
     struct type_field *params =
         arena_new_array(&c->resolve->arena, struct type_field, ast->params.count + has_self);
     struct resolved whole = {0};
+    int r = 0;
     if (has_self) {
         struct ast_type self = {.form = AST_TYPE_BUILTIN,
                                 .kind = TYPE_BORROW,
                                 .name = {resource->pub.name, resource->pos},
                                 .pos = resource->pos};
         params[0].name = STR("self");
-        int r = resolve_part(c, &self, 0, &params[0].type, &whole);
+        r = resolve_part(c, &self, 0, &params[0].type, &whole);
         if (r < 0)
             return r;
         for (const struct ast_field *f = ast->params.first; f; f = f->next)
-            if (str_is(f->name.text, "self"))
+            if (str_is(name_key(&c->resolve->arena, f->name.text), "self"))
                 return wit_fail(f->name.pos, c->err, "a method has a parameter `self` already");
     }
     type->params = params;
     type->param_count = ast->params.count + has_self;
-    return resolve_fields(c, &ast->params, 0, params + has_self, &whole);
+    struct wit_pos fault = {NULL, 0};
+    r = resolve_fields(c, &ast->params, 0, params + has_self, &whole, &fault);
+    out->names_off |= whole.names_off;
+    return r;
+}
+
+// A constructor's result is a result<> whose success is the resource.
+static int check_constructor(struct context *c, const struct ast_func *ast,
+                             const struct typedef_node *resource, const struct type *result)
+{
+    bool is_result = result->kind == TYPE_RESULT && result->element;
+    const struct type *ok = is_result ? result->element : NULL;
+    if (ok && ok->kind == TYPE_OWN && !ok->def && ok->resource_def == &resource->pub)
+        return 0;
+    const struct ast_type *at = ast->result;
+    if (is_result && at->form == AST_TYPE_BUILTIN)
+        at = at->element;
+    return wit_fail(at->pos, c->err, "a constructor returns nothing or result<%.*s, ...>",
+                    STR_ARG(resource->pub.name));
 }
 
 static int func_result(struct context *c, const struct ast_func *ast,
-                       const struct typedef_node *resource, struct func_type *type)
+                       const struct typedef_node *resource, struct func_type *type,
+                       struct func_node *out)
 {
     if (!ast->result) {
         if (ast->kind == WIT_FUNC_CONSTRUCTOR)
@@ -462,23 +550,17 @@ static int func_result(struct context *c, const struct ast_func *ast,
     int r = resolve_part(c, ast->result, 0, &type->result, &whole);
     if (r < 0)
         return r;
-    if (whole.has_borrow)
-        return wit_fail(ast->result->pos, c->err, "a function does not return borrowed handles");
-    const struct type *ok = type->result;
-    if (ast->kind != WIT_FUNC_CONSTRUCTOR)
-        return 0;
-    if (ok->kind != TYPE_RESULT || !ok->element || ok->element->kind != TYPE_OWN ||
-        ok->element->resource != resource->pub.resource)
-        return wit_fail(ast->result->pos, c->err,
-                        "a constructor returns nothing or result<%.*s, ...>",
-                        STR_ARG(resource->pub.name));
-    return 0;
+    out->names_off |= whole.names_off;
+    out->returns_borrow = whole.has_borrow;
+    return ast->kind == WIT_FUNC_CONSTRUCTOR ? check_constructor(c, ast, resource, type->result)
+                                             : 0;
 }
 
 int owner_func(struct wit_resolve *resolve, struct owner *owner, const struct ast_func *ast,
-               const struct typedef_node *resource, struct wit_func **out, struct error *err)
+               const struct typedef_node *resource, struct func_node *out, struct error *err)
 {
     struct context c = {resolve, owner, err};
+    struct func_node node = {.pos = ast->name.pos};
     struct wit_func *func = arena_new(&resolve->arena, struct wit_func);
     func->name = ast->kind == WIT_FUNC_CONSTRUCTOR ? resource->pub.name : ast->name.text;
     func->symbol = func_symbol(&resolve->arena, ast, resource);
@@ -487,36 +569,14 @@ int owner_func(struct wit_resolve *resolve, struct owner *owner, const struct as
     func->kind = ast->kind;
     func->resource = resource ? &resource->pub : NULL;
     func->type.is_async = ast->is_async;
-    int r = func_params(&c, ast, resource, &func->type);
+    node.names_off = resource && resource->gate == GATE_OFF;
+    int r = func_params(&c, ast, resource, &func->type, &node);
     if (r == 0)
-        r = func_result(&c, ast, resource, &func->type);
+        r = func_result(&c, ast, resource, &func->type, &node);
+    node.func = func;
     if (r == 0)
-        *out = func;
+        *out = node;
     return r;
-}
-
-static int refuse_ungated(struct wit_pos pos, struct error *err)
-{
-    return wit_fail(pos, err,
-                    "this has no feature gate, but what it belongs to is left out by one");
-}
-
-static int gate_check_resource(struct wit_resolve *resolve, const struct ast_item *item,
-                               struct error *err)
-{
-    for (const struct ast_func *func = item->funcs; func; func = func->next)
-        if (resolve_enabled(resolve, &func->stability))
-            return refuse_ungated(func->stability_pos, err);
-    return 0;
-}
-
-int gate_check_members(struct wit_resolve *resolve, const struct ast_item *items, struct error *err)
-{
-    for (const struct ast_item *item = items; item; item = item->next)
-        if (item->kind >= AST_ALIAS && item->kind <= AST_RESOURCE &&
-            resolve_enabled(resolve, &item->stability))
-            return refuse_ungated(item->name.pos, err);
-    return 0;
 }
 
 // The functions of a resource; a name is there once (constructor: one).
@@ -526,12 +586,9 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
     struct typedef_node *resource =
         map_get(&c->owner->names, name_key(&c->resolve->arena, item->name.text));
     for (const struct ast_func *ast = item->funcs; ast; ast = ast->next) {
-        int r = scope_check_gate(c->owner->scope, &ast->stability, ast->stability_pos,
-                                 ast->name.pos, c->err);
+        int r = gate_check_attributes(&ast->stability, ast->stability_pos, c->err);
         if (r < 0)
             return r;
-        if (!resolve_enabled(c->resolve, &ast->stability))
-            continue;
         struct str key = ast->kind == WIT_FUNC_CONSTRUCTOR
                              ? STR("(constructor)")
                              : name_key(&c->resolve->arena, ast->name.text);
@@ -546,7 +603,7 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
             str_eq(key, name_key(&c->resolve->arena, item->name.text)))
             return wit_fail(ast->name.pos, c->err, "`%.*s` has the name of its resource",
                             STR_ARG(ast->name.text));
-        struct wit_func *func;
+        struct func_node func;
         if ((r = owner_func(c->resolve, c->owner, ast, resource, &func, c->err)) < 0)
             return r;
         *vec_push(&c->owner->funcs) = func;
@@ -554,17 +611,45 @@ static int resource_funcs(struct context *c, const struct ast_item *item)
     return 0;
 }
 
-static int item_funcs(struct context *c, const struct ast_item *item)
+static int item_funcs(struct context *c, const struct ast_item *item, struct map *seen)
 {
     if (item->kind == AST_RESOURCE)
         return resource_funcs(c, item);
     if (item->kind != AST_FUNC)
         return 0;
-    struct wit_func *func;
-    int r = owner_func(c->resolve, c->owner, item->funcs, NULL, &func, c->err);
+    struct func_node func;
+    int r = gate_check_attributes(&item->stability, item->stability_pos, c->err);
     if (r == 0)
-        *vec_push(&c->owner->funcs) = func;
+        r = owner_func(c->resolve, c->owner, item->funcs, NULL, &func, c->err);
+    if (r < 0)
+        return r;
+    struct str key = name_key(&c->resolve->arena, item->name.text);
+    if (map_put(seen, key, c->owner) || map_get(&c->owner->names, key) != c->owner)
+        return refuse_twice(c, &item->name);
+    *vec_push(&c->owner->funcs) = func;
+    return 0;
+}
+
+// Types first: of a type and a function of one name the function is the one too many.
+static int declare_items(struct context *c, const struct ast_item *items)
+{
+    const struct ast_item *item;
+    int r = 0;
+    for (item = items; item && r == 0; item = item->next)
+        r = declare_item(c, item);
+    for (item = items; item && r == 0; item = item->next) {
+        if (item->kind != AST_FUNC)
+            continue;
+        struct str key = name_key(&c->resolve->arena, item->name.text);
+        if (!map_get(&c->owner->names, key))
+            map_put(&c->owner->names, key, c->owner);
+    }
     return r;
+}
+
+static bool is_type(const struct ast_item *item)
+{
+    return item->kind == AST_USE || (item->kind >= AST_ALIAS && item->kind <= AST_RESOURCE);
 }
 
 int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct ast_item *items,
@@ -572,21 +657,16 @@ int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct
 {
     struct context c = {resolve, owner, err};
     const struct ast_item *item;
-    int r = 0;
-    for (item = items; item && r == 0; item = item->next) {
-        struct wit_pos pos = item->name.text.len > 0 ? item->name.pos : item->path.name.pos;
-        r = scope_check_gate(owner->scope, &item->stability, item->stability_pos, pos, err);
-        if (r == 0 && resolve_enabled(resolve, &item->stability))
-            r = declare_item(&c, item);
-        else if (r == 0 && item->kind == AST_RESOURCE)
-            r = gate_check_resource(resolve, item, err);
-    }
+    int r = declare_items(&c, items);
     if (r == 0)
-        owner_order_types(resolve, owner);
+        r = owner_order_types(resolve, owner, err);
+    for (item = items; item && r == 0; item = item->next)
+        if (is_type(item))
+            r = gate_check_attributes(&item->stability, item->stability_pos, err);
     for (size_t i = 0; i < owner->types.len && r == 0; i++)
         r = owner_typedef(resolve, owner->types.items[i], 0, err);
+    _cleanup_(map_done) struct map seen = {0};
     for (item = items; item && r == 0; item = item->next)
-        if (resolve_enabled(resolve, &item->stability))
-            r = item_funcs(&c, item);
+        r = item_funcs(&c, item, &seen);
     return r;
 }

@@ -157,7 +157,11 @@ int parser_gate(struct parser *p, struct gate *out)
     memset(out, 0, sizeof(*out));
     out->stability = (struct wit_stability){STR_EMPTY, STR_EMPTY, STR_EMPTY};
     out->docs = wit_docs(p->source, p->token.gap, p->token.offset, p->arena);
-    out->pos = parser_pos(p);
+    out->pos = out->docs_pos = parser_pos(p);
+    out->docs_pos.offset = p->token.gap;
+    while (out->docs_pos.offset < p->token.offset &&
+           ascii_is_space(p->source->text.data[out->docs_pos.offset]))
+        out->docs_pos.offset++;
     for (bool is_first = true; parser_is(p, "@"); is_first = false) {
         if (is_first)
             out->pos.offset++; // its name
@@ -226,32 +230,41 @@ static int parse_package_id(struct parser *p, struct ast_path *out)
     return parse_optional_version(p, &out->version);
 }
 
-// A package in a nested one.
-static int refuse_package(struct parser *p)
+// A package in a nested one: refused once the text was read.
+static int enter_package(struct parser *p, unsigned depth)
 {
     struct ast_path id = {0};
+    if (depth == WIT_PACKAGE_DEPTH_MAX)
+        return wit_fail(parser_pos(p), p->err, "packages are nested deeper than %d",
+                        WIT_PACKAGE_DEPTH_MAX);
     int r = parse_package_id(p, &id);
-    if (r == 0)
-        r = parser_expect(p, "{");
-    if (r < 0)
-        return r;
-    return wit_fail(id.pos, p->err, "nested packages must be placed at the top level of a file");
+    if (!p->misplaced.source)
+        p->misplaced = id.pos;
+    return r < 0 ? r : parser_expect(p, "{");
 }
 
 static int parse_nested_package(struct parser *p, struct ast_file *nested)
 {
     int r = parser_expect(p, "{");
     struct ast_decl **tail = &nested->decls;
-    while (r == 0 && !parser_is(p, "}")) {
+    for (unsigned depth = 1; r == 0 && depth > 0;) {
         struct gate gate;
+        if (parser_is(p, "}")) {
+            depth--;
+            r = parser_advance(p);
+            continue;
+        }
         if ((r = parser_gate(p, &gate)) < 0)
             return r;
-        if (parser_is(p, "package"))
-            return refuse_package(p);
+        if (parser_is(p, "package")) {
+            r = enter_package(p, depth++);
+            continue;
+        }
         r = parse_decl(p, &gate, tail);
-        tail = &(*tail)->next;
+        if (r == 0)
+            tail = &(*tail)->next;
     }
-    return r < 0 ? r : parser_expect(p, "}");
+    return r;
 }
 
 // A header `package a:b;` or a nested package.
@@ -277,6 +290,7 @@ static int parse_package(struct parser *p, const struct gate *gate, bool is_firs
                         "expected `{`: `package ...;` is the first item of a file");
     file->package = id;
     file->docs = gate->docs;
+    file->docs_pos = gate->docs_pos;
     return parser_expect(p, ";");
 }
 
@@ -298,6 +312,9 @@ int wit_parse(const struct wit_source *source, struct arena *arena, struct ast_f
             tail = &(*tail)->next;
         }
     }
+    if (r == 0 && p.misplaced.source)
+        return wit_fail(p.misplaced, err,
+                        "nested packages must be placed at the top level of a file");
     if (r == 0)
         *out = file;
     return r;

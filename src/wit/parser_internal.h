@@ -4,19 +4,24 @@
 
 #include "wit/parser.h"
 
+// Nesting of packages, which is refused once a text was read as a whole.
+#define WIT_PACKAGE_DEPTH_MAX 100
+
 struct parser {
     const struct wit_source *source;
     struct arena *arena;
     struct error *err;
     struct wit_token token;
     unsigned type_depth;
+    struct wit_pos misplaced; // the first package in a nested one; no source: none
 };
 
 // Annotations before an item.
 struct gate {
     struct str docs;
     struct wit_stability stability;
-    struct wit_pos pos; // of the first attribute's name, or of the item
+    struct wit_pos pos;      // of the first attribute's name, or of the item
+    struct wit_pos docs_pos; // where the comments begin
 };
 
 struct wit_pos parser_pos(const struct parser *p);

@@ -184,8 +184,8 @@ static int parse_extern_type(struct parser *p, struct ast_item *item)
     return parser_expect(p, ";");
 }
 
-// A colon directly between two names makes a path, `import a:b/c;`; else the first is the item's
-// own name, `import a: func();` (WIT.md "Item: world").
+// A colon directly between two names before a slash makes a path, `import a:b/c;`; else the first
+// is the item's own name, `import a: func();` (WIT.md "Item: world").
 static bool is_path_ahead(const struct parser *p)
 {
     struct str text = p->source->text;
@@ -195,7 +195,10 @@ static bool is_path_ahead(const struct parser *p)
     struct wit_token next;
     if (wit_lex(p->source, (uint32_t)at + 1, &next, NULL) < 0)
         return false;
-    return next.kind == WIT_TOKEN_ID && next.offset == at + 1;
+    if (next.kind != WIT_TOKEN_ID || next.offset != at + 1)
+        return false;
+    at = (size_t)(next.text.data - text.data) + next.text.len;
+    return wit_lex(p->source, (uint32_t)at, &next, NULL) == 0 && str_is(next.text, "/");
 }
 
 // True when the token after this one is a colon.

@@ -72,8 +72,7 @@ static int map_arguments(struct parser *p, struct ast_type *type)
     bool is_key = type->element->form == AST_TYPE_BUILTIN && key <= TYPE_STRING &&
                   key != TYPE_F32 && key != TYPE_F64;
     if (!is_key)
-        return wit_fail(type->element->pos, p->err,
-                        "a map's key is an integer, bool, char or string");
+        return wit_fail(type->pos, p->err, "a map's key is an integer, bool, char or string");
     r = parser_expect(p, ",");
     return r < 0 ? r : parser_type(p, &type->error);
 }
@@ -145,9 +144,10 @@ static int type_arguments(struct parser *p, enum arguments args, struct ast_type
         r = result_arguments(p, type);
     else if (args == ARGS_MAP)
         r = map_arguments(p, type);
-    else if (args == ARGS_HANDLE)
+    else if (args == ARGS_HANDLE) {
         r = parser_name(p, "the name of a resource", &type->name);
-    else
+        type->pos = type->name.pos;
+    } else
         r = parser_type(p, &type->element);
     if (r == 0 && args == ARGS_LIST)
         r = list_length(p, type);

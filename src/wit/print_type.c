@@ -40,7 +40,8 @@ void print_close(struct printer *p)
 
 void print_name(struct printer *p, struct str name)
 {
-    if (wit_is_keyword(name))
+    // Two words that were keywords once are escaped too, as in the usual tools.
+    if (wit_is_keyword(name) || str_is(name, "float32") || str_is(name, "float64"))
         print_chars(p, "%");
     print_text(p, name);
 }

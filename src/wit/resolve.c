@@ -21,6 +21,7 @@ static void owner_done(struct owner *owner)
 static void world_done(struct world *world)
 {
     owner_done(&world->owner);
+    vec_done(&world->externs);
     vec_done(&world->imports);
     vec_done(&world->exports);
     map_done(&world->import_names);
@@ -90,6 +91,36 @@ static void publish_package(struct wit_resolve *resolve, struct package *package
     package->pub.worlds = worlds;
 }
 
+static int resolve_decl(struct wit_resolve *resolve, struct decl *decl, struct error *err)
+{
+    int r = gate_check_attributes(&decl->ast->stability, decl->ast->stability_pos, err);
+    if (r < 0)
+        return r;
+    return decl->world ? world_resolve(resolve, decl, err)
+                       : owner_resolve(resolve, &decl->interface->owner, decl->ast->items, err);
+}
+
+// Leaves out what is not enabled: types of all that names them, then functions, then worlds.
+static int leave_out(struct wit_resolve *resolve, struct error *err)
+{
+    int r = 0;
+    for (size_t i = 0; i < resolve->interfaces.len && r == 0; i++) {
+        struct interface *interface = resolve->interfaces.items[i];
+        r = gate_types(resolve, &interface->owner, interface->gated, err);
+    }
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++) {
+        const struct decl *decl = resolve->decls.items[i];
+        if (decl->world)
+            r = gate_types(resolve, &decl->world->owner, decl->gated, err);
+    }
+    for (size_t i = 0; i < resolve->interfaces.len && r == 0; i++)
+        r = interface_finish(resolve, resolve->interfaces.items[i], err);
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
+        if (resolve->decls.items[i]->world)
+            r = world_finish(resolve, resolve->decls.items[i], err);
+    return r;
+}
+
 int wit_resolve_finish(struct wit_resolve *resolve, struct error *err)
 {
     if (resolve->finished)
@@ -98,14 +129,14 @@ int wit_resolve_finish(struct wit_resolve *resolve, struct error *err)
     int r = scope_index(resolve, err);
     if (r == 0)
         r = order_decls(resolve, err);
-    for (size_t i = 0; i < resolve->decls.len && r == 0; i++) {
-        struct decl *decl = resolve->decls.items[i];
-        if (decl->gated)
-            r = gate_check_members(resolve, decl->ast->items, err);
-        else
-            r = decl->world ? world_resolve(resolve, decl, err)
-                            : interface_resolve(resolve, decl->interface, decl->ast->items, err);
-    }
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
+        if (resolve->decls.items[i]->interface)
+            r = resolve_decl(resolve, resolve->decls.items[i], err);
+    for (size_t i = 0; i < resolve->decls.len && r == 0; i++)
+        if (resolve->decls.items[i]->world)
+            r = resolve_decl(resolve, resolve->decls.items[i], err);
+    if (r == 0)
+        r = leave_out(resolve, err);
     for (size_t i = 0; i < resolve->order.len && r == 0; i++)
         publish_package(resolve, resolve->order.items[i]);
     return r;

@@ -4,14 +4,6 @@
 
 #include <errno.h>
 
-#include "wit/version.h"
-
-bool resolve_enabled(const struct wit_resolve *resolve, const struct wit_stability *stability)
-{
-    return stability->feature.len == 0 || resolve->all_features ||
-           map_get(&resolve->features, stability->feature) != NULL;
-}
-
 struct str package_id(struct arena *arena, struct str ns, struct str name, struct str version)
 {
     return arena_printf(arena, "%.*s:%.*s%s%.*s", STR_ARG(ns), STR_ARG(name),
@@ -28,29 +20,16 @@ struct str interface_id(struct arena *arena, const struct wit_package *package, 
 struct str name_key(struct arena *arena, struct str name)
 {
     char *copy = arena_alloc(arena, name.len + 1);
-    for (size_t i = 0; i < name.len; i++)
-        copy[i] = ascii_lower(name.data[i]);
-    return str_of(copy, name.len);
-}
-
-int scope_check_gate(const struct scope *scope, const struct wit_stability *s,
-                     struct wit_pos gate_pos, struct wit_pos item_pos, struct error *err)
-{
-    const struct package *package = scope->package;
-    if (s->since.len > 0 && s->feature.len > 0)
-        return wit_fail(gate_pos, err, "`@since` and `@unstable` exclude each other");
-    if (s->deprecated.len > 0 && s->since.len == 0 && s->feature.len == 0)
-        return wit_fail(gate_pos, err, "`@deprecated` needs `@since` or `@unstable` beside it");
-    if (s->since.len == 0)
-        return 0;
-    if (package->pub.version.len == 0)
-        return wit_fail(item_pos, err, "the attribute names a version, but package `%.*s` has none",
-                        STR_ARG(package->id));
-    if (wit_version_compare(s->since, package->pub.version) > 0)
-        return wit_fail(item_pos, err,
-                        "the attribute names version %.*s, later than package `%.*s`",
-                        STR_ARG(s->since), STR_ARG(package->id));
-    return 0;
+    size_t len = 0;
+    bool is_version = false;
+    for (size_t i = 0; i < name.len; i++) {
+        is_version |= name.data[i] == '@';
+        if (is_version)
+            copy[len++] = name.data[i];
+        else if (name.data[i] != '-')
+            copy[len++] = ascii_lower(name.data[i]);
+    }
+    return str_of(copy, len);
 }
 
 struct interface *interface_new(struct wit_resolve *resolve, struct scope *scope,
@@ -73,7 +52,7 @@ static struct decl *decl_new(struct wit_resolve *resolve, struct scope *scope,
     struct decl *decl = arena_new(&resolve->arena, struct decl);
     decl->ast = ast;
     decl->scope = scope;
-    decl->gated = !resolve_enabled(resolve, &ast->stability);
+    decl->gated = gate_of(resolve, &ast->stability) == GATE_OFF;
     *vec_push(&resolve->decls) = decl;
     *vec_push(&scope->package->order) = decl;
     if (ast->kind == AST_WORLD) {
@@ -91,6 +70,7 @@ static struct decl *decl_new(struct wit_resolve *resolve, struct scope *scope,
         decl->interface->pub.name = ast->name.text;
         decl->interface->pub.docs = ast->docs;
         decl->interface->pub.stability = ast->stability;
+        decl->interface->gated = decl->gated;
     }
     return decl;
 }
@@ -104,9 +84,6 @@ static int index_decls(struct wit_resolve *resolve, struct scope *scope, struct 
         if (map_get(&package->decls, ast->name.text))
             return wit_fail(ast->name.pos, err, "`%.*s` is defined twice in package `%.*s`",
                             STR_ARG(ast->name.text), STR_ARG(package->id));
-        int r = scope_check_gate(scope, &ast->stability, ast->stability_pos, ast->name.pos, err);
-        if (r < 0)
-            return r;
         map_put(&package->decls, ast->name.text, decl_new(resolve, scope, ast));
     }
     return 0;
@@ -154,7 +131,7 @@ static struct str known_versions(struct arena *arena, const struct package *pack
     return out;
 }
 
-// A package by exact id; without a version the only one of that name.
+// A package by exact id.
 static int find_package(struct wit_resolve *resolve, const struct ast_path *path,
                         struct package **out, struct error *err)
 {
@@ -163,13 +140,6 @@ static int find_package(struct wit_resolve *resolve, const struct ast_path *path
     struct package *exact = map_get(&resolve->packages, id);
     struct package *any =
         map_get(&resolve->names, package_id(arena, path->ns, path->package, STR_EMPTY));
-    if (!exact && any && path->version.len == 0) {
-        if (any->next_version)
-            return wit_fail(path->pos, err,
-                            "package `%.*s` is there in several versions, name one%.*s",
-                            STR_ARG(id), STR_ARG(known_versions(arena, any)));
-        exact = any;
-    }
     if (!exact)
         return wit_fail(path->pos, err, "package `%.*s` not found%.*s", STR_ARG(id),
                         STR_ARG(known_versions(arena, any)));
@@ -202,6 +172,9 @@ int scope_find(struct wit_resolve *resolve, struct scope *scope, const struct as
 {
     struct decl *decl = NULL;
     const struct ast_decl *use = path->ns.len == 0 ? map_get(&scope->uses, path->name.text) : NULL;
+    if (use && use->path.ns.len > 0 && kind == AST_WORLD)
+        return wit_fail(path->name.pos, err, "`%.*s` is an interface, not a world",
+                        STR_ARG(path->name.text));
     // What a top-level `use` names is not another one.
     int r = scope_find_any(resolve, scope, use ? &use->path : path, &decl, err);
     if (r < 0)
@@ -210,10 +183,6 @@ int scope_find(struct wit_resolve *resolve, struct scope *scope, const struct as
         return wit_fail(path->name.pos, err, "`%.*s` is %s, not %s", STR_ARG(path->name.text),
                         kind == AST_WORLD ? "an interface" : "a world",
                         kind == AST_WORLD ? "a world" : "an interface");
-    if (decl->gated)
-        return wit_fail(path->name.pos, err,
-                        "`%.*s` needs the feature `%.*s`, which is not enabled",
-                        STR_ARG(path->name.text), STR_ARG(decl->ast->stability.feature));
     *out = decl;
     return 0;
 }

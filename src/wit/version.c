@@ -119,11 +119,40 @@ static int compare_lists(struct str a, struct str b)
     return r;
 }
 
+static struct str without_zeros(struct str number)
+{
+    while (number.len > 1 && number.data[0] == '0')
+        number = str_from_index(number, 1);
+    return number;
+}
+
+// semver.org leaves builds without an order; this is the usual tools'. Numbers may have leading
+// zeros here: more of them come later.
+static int compare_builds(struct str a, struct str b)
+{
+    int r = 0;
+    while (r == 0 && (a.len > 0 || b.len > 0)) {
+        struct str a_head, b_head;
+        str_cut(a, '.', &a_head, &a);
+        str_cut(b, '.', &b_head, &b);
+        if (a_head.len == 0 || b_head.len == 0)
+            return a_head.len < b_head.len ? -1 : a_head.len > b_head.len;
+        if (is_number(a_head) && is_number(b_head)) {
+            r = compare_identifiers(without_zeros(a_head), without_zeros(b_head));
+            if (r == 0)
+                r = (a_head.len > b_head.len) - (a_head.len < b_head.len);
+        } else {
+            r = compare_identifiers(a_head, b_head);
+        }
+    }
+    return r;
+}
+
 int wit_version_compare(struct str a, struct str b)
 {
-    struct str a_core, b_core, a_pre, b_pre, build;
-    str_cut(a, '+', &a, &build);
-    str_cut(b, '+', &b, &build);
+    struct str a_core, b_core, a_pre, b_pre, a_build, b_build;
+    str_cut(a, '+', &a, &a_build);
+    str_cut(b, '+', &b, &b_build);
     str_cut(a, '-', &a_core, &a_pre);
     str_cut(b, '-', &b_core, &b_pre);
     int r = compare_lists(a_core, b_core);
@@ -131,5 +160,6 @@ int wit_version_compare(struct str a, struct str b)
         return r;
     if ((a_pre.len == 0) != (b_pre.len == 0))
         return a_pre.len == 0 ? 1 : -1;
-    return compare_lists(a_pre, b_pre);
+    r = compare_lists(a_pre, b_pre);
+    return r != 0 ? r : compare_builds(a_build, b_build);
 }

@@ -270,12 +270,12 @@ static const struct {
     {"package a:b;\ninterface i { use j.{x}; } interface j { use i.{x}; }", "depends on itself"},
     {"package a:b;\nworld w { include v; } world v { include w; }", "depends on itself"},
     {"package a:b;\ninterface i { use c:d/e.{x}; }\npackage c:d { interface e { use a:b/i.{x}; } }",
-     "depend on each other"},
+     "t.wit:2:19: package `c:d` creates a dependency cycle"},
     {"package a:b;\ninterface i { use c:d/e@1.0.0.{x}; }\npackage c:d@1.0.1 {}",
      "package `c:d@1.0.0` not found; known: c:d@1.0.1"},
     {"package a:b;\ninterface i { use c:d/e.{x}; }\npackage c:d@1.0.1 {} package c:d@2.0.0 {}",
-     "several versions, name one; known: c:d@1.0.1, c:d@2.0.0"},
-    {"package a:b;\ninterface i { resource r; f: func() -> borrow<r>; }", "t.wit:2:40: a function"},
+     "package `c:d` not found; known: c:d@1.0.1, c:d@2.0.0"},
+    {"package a:b;\ninterface i { resource r; f: func() -> borrow<r>; }", "t.wit:2:27: a function"},
     {"package a:b;\ninterface i { record r { a: u8, A: u8 } }", "`A` is there twice"},
     {"package a:b;\ninterface i { f: func(); f: func(); }", "defined more than once"},
     {"package a:b;\ninterface i { type t = map<f32, u8>; }", "a map's key"},
@@ -285,7 +285,7 @@ static const struct {
     {"package a:b@1.0.0;\n@since(version = 2.0.0)\ninterface i {}", "later than package"},
     {"package a:b;\n@unstable(feature = f) interface i {}\nworld w { import i; }",
      "t.wit:3:18: `i` needs the feature `f`, which is not enabled"},
-    {"package a:b;\nworld w { import a:b; }", "expected `/`"},
+    {"package a:b;\nworld w { import a:b; }", "t.wit:2:20: interface or world `b` does not exist"},
     {"package a:b;\nworld w { import x: func(); import x: func(); }", "is there already"},
     {"package a:b;\nuse x as y; use y as x;", "does not exist in package"},
     {"package a:b;\npackage c:d;", "is the first item of a file"},
@@ -468,8 +468,7 @@ TEST(folders_hold_a_package_and_its_deps)
     write_file(dir, "deps/io/x.wit", "package dep:io@1.0.0; interface x { use y.{r}; }");
     write_file(dir, "deps/io/y.wit", "interface y { resource r; }");
     write_file(dir, "deps/io2.wit", "package dep:io@2.0.0; interface x { resource r; }");
-    write_file(dir, "deps/user.wit",
-               "package dep:user@3.0.0; interface u { use dep:io/x@1.0.0.{r}; }");
+    write_file(dir, "deps/user.wit", "package dep:user; interface u { use dep:io/x@1.0.0.{r}; }");
     ERROR(err);
     RESOLVE(resolve);
     int r = wit_resolve_add_path(resolve, dir, &err);
@@ -482,7 +481,7 @@ TEST(folders_hold_a_package_and_its_deps)
     CHECK_STR(wit_root_package(resolve)->name, "app");
     const struct wit_world *world = wit_root_package(resolve)->worlds[0];
     struct str names = item_names(&arena, world->imports, world->import_count);
-    CHECK_STR(names, "dep:io/x@2.0.0 my:app/i dep:io/y@1.0.0 dep:io/x@1.0.0 dep:user/u@3.0.0");
+    CHECK_STR(names, "dep:io/x@2.0.0 my:app/i dep:io/y@1.0.0 dep:io/x@1.0.0 dep:user/u");
     arena_done(&arena);
 }
 

@@ -18,17 +18,20 @@ static void publish_interface(struct wit_resolve *resolve, struct interface *int
     const struct wit_func **funcs =
         arena_new_array(&resolve->arena, const struct wit_func *, owner->funcs.len + 1);
     for (size_t i = 0; i < owner->funcs.len; i++)
-        funcs[i] = owner->funcs.items[i];
+        funcs[i] = owner->funcs.items[i].func;
     interface->pub.types = types;
     interface->pub.type_count = (uint32_t)owner->types.len;
     interface->pub.funcs = funcs;
     interface->pub.func_count = (uint32_t)owner->funcs.len;
 }
 
-int interface_resolve(struct wit_resolve *resolve, struct interface *interface,
-                      const struct ast_item *items, struct error *err)
+int interface_finish(struct wit_resolve *resolve, struct interface *interface, struct error *err)
 {
-    int r = owner_resolve(resolve, &interface->owner, items, err);
+    int r =
+        gate_check_since(interface->owner.scope, &interface->pub.stability, interface->pos, err);
+    if (r < 0 || interface->gated)
+        return r;
+    r = gate_funcs(resolve, &interface->owner, err);
     if (r == 0)
         publish_interface(resolve, interface);
     return r;
@@ -77,6 +80,12 @@ static bool has_gate(const struct wit_stability *stability)
     return stability->since.len + stability->feature.len > 0;
 }
 
+static bool is_same_gate(const struct wit_stability *a, const struct wit_stability *b)
+{
+    return str_eq(a->since, b->since) && str_eq(a->feature, b->feature) &&
+           str_eq(a->deprecated, b->deprecated);
+}
+
 // What becomes of the same import or export twice.
 enum merge {
     MERGE_NOT,     // an error
@@ -111,6 +120,10 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
     if (merge != MERGE_NOT && is_interface_id(item) && is_same_item(former, item)) {
         if (merge == MERGE_UNGATED || !has_gate(&former->stability))
             former->stability = item->stability;
+        if (has_gate(&item->stability) && !is_same_gate(&former->stability, &item->stability))
+            return wit_fail(pos, b->err, "%s `%.*s` of world `%.*s` has two feature gates",
+                            is_export ? "export" : "import", STR_ARG(item->name),
+                            STR_ARG(world->pub.name));
         return 0;
     }
     return wit_fail(pos, b->err, "%s `%.*s` of world `%.*s` is there already, as %s",
@@ -118,43 +131,74 @@ static int add_item(struct builder *b, bool is_export, const struct wit_world_it
                     item_word(former->kind));
 }
 
-static int extern_interface(struct builder *b, const struct ast_item *ast,
-                            struct wit_world_item *item)
+// -ENOENT: what is not there, but is left out as well.
+static int extern_interface(struct builder *b, const struct ast_item *ast, struct extern_node *node)
 {
+    struct wit_world_item *item = &node->item;
+    struct interface *interface;
+    int r = 0;
     item->kind = WIT_ITEM_INTERFACE;
     if (ast->has_body) {
-        struct interface *interface =
-            interface_new(b->resolve, b->scope, &ast->name, ast->name.text);
+        interface = interface_new(b->resolve, b->scope, &ast->name, ast->name.text);
         interface->pub.docs = ast->docs;
         interface->pub.stability = ast->stability;
-        item->interface = &interface->pub;
-        return interface_resolve(b->resolve, interface, ast->body, b->err);
+        interface->gated = gate_of(b->resolve, &ast->stability) == GATE_OFF;
+        r = owner_resolve(b->resolve, &interface->owner, ast->body, b->err);
+    } else {
+        struct decl *decl;
+        r = scope_find(b->resolve, b->scope, &ast->path, AST_INTERFACE, &decl, b->err);
+        // order_decls() refuses what may not be missing.
+        if (r < 0)
+            return gate_of(b->resolve, &ast->stability) == GATE_OFF ? -ENOENT : r;
+        interface = decl->interface;
     }
-    struct decl *decl;
-    int r = scope_find(b->resolve, b->scope, &ast->path, AST_INTERFACE, &decl, b->err);
-    if (r < 0)
-        return r;
-    item->interface = &decl->interface->pub;
+    item->interface = &interface->pub;
+    node->interface = interface;
     if (item->name.len == 0)
         item->name = item->interface->id;
-    return 0;
+    return r;
 }
 
 static int add_extern(struct builder *b, const struct ast_item *ast)
 {
-    struct wit_world_item item = {
-        .name = ast->name.text, .docs = ast->docs, .stability = ast->stability};
-    int r;
+    struct extern_node node = {
+        .ast = ast,
+        .pos = ast->name.text.len > 0 ? ast->name.pos : ast->path.name.pos,
+        .item = {.name = ast->name.text, .docs = ast->docs, .stability = ast->stability},
+    };
+    int r = gate_check_attributes(&ast->stability, ast->stability_pos, b->err);
+    if (r < 0)
+        return r;
     if (ast->funcs) {
-        struct wit_func *func;
-        item.kind = WIT_ITEM_FUNC;
-        r = owner_func(b->resolve, &b->world->owner, ast->funcs, NULL, &func, b->err);
-        item.func = r == 0 ? func : NULL;
+        node.item.kind = WIT_ITEM_FUNC;
+        r = owner_func(b->resolve, &b->world->owner, ast->funcs, NULL, &node.func, b->err);
+        node.item.func = r == 0 ? node.func.func : NULL;
     } else {
-        r = extern_interface(b, ast, &item);
+        r = extern_interface(b, ast, &node);
+        if (r == -ENOENT)
+            return 0;
     }
-    struct wit_pos pos = ast->name.text.len > 0 ? ast->name.pos : ast->path.name.pos;
-    return r < 0 ? r : add_item(b, ast->kind == AST_EXPORT, &item, pos, MERGE_NOT);
+    if (r == 0)
+        r = add_item(b, ast->kind == AST_EXPORT, &node.item, node.pos, MERGE_NOT);
+    if (r == 0)
+        *vec_push(&b->world->externs) = node;
+    return r;
+}
+
+// An import or export that is there for good, if its feature is enabled.
+static int keep_extern(struct builder *b, const struct extern_node *node)
+{
+    const struct wit_stability *stability = &node->item.stability;
+    int r = gate_check_since(b->scope, stability, node->pos, b->err);
+    if (r < 0 || !resolve_enabled(b->resolve, stability))
+        return r;
+    if (node->interface && node->interface->gated)
+        return wit_fail(node->pos, b->err, "`%.*s` needs the feature `%.*s`, which is not enabled",
+                        STR_ARG(node->interface->pub.name),
+                        STR_ARG(node->interface->pub.stability.feature));
+    if (node->item.func && (r = gate_func(&node->func, node->pos, b->err)) < 0)
+        return r;
+    return add_item(b, node->ast->kind == AST_EXPORT, &node->item, node->pos, MERGE_NOT);
 }
 
 struct inclusion {
@@ -181,14 +225,23 @@ static int include_items(struct builder *b, struct inclusion *from, bool is_expo
     return r;
 }
 
+static bool has_item(const struct map *names, const struct wit_world_item *items, struct str key,
+                     struct str name)
+{
+    uintptr_t index = (uintptr_t)map_get(names, key);
+    return index > 0 && str_eq(items[index - 1].name, name);
+}
+
 // What `with` renames must be there.
 static int check_renames(struct builder *b, const struct ast_item *ast, const struct world *from)
 {
     for (const struct ast_rename *n = ast->renames; n; n = n->next) {
         struct str key = name_key(&b->resolve->arena, n->from.text);
-        if (!map_get(&from->import_names, key) && !map_get(&from->export_names, key))
-            return wit_fail(n->from.pos, b->err, "world `%.*s` has no import or export `%.*s`",
-                            STR_ARG(from->pub.name), STR_ARG(n->from.text));
+        if (!has_item(&from->import_names, from->imports.items, key, n->from.text) &&
+            !has_item(&from->export_names, from->exports.items, key, n->from.text))
+            return wit_fail(ast->path.name.pos, b->err,
+                            "world `%.*s` has no import or export `%.*s`", STR_ARG(from->pub.name),
+                            STR_ARG(n->from.text));
     }
     return 0;
 }
@@ -197,6 +250,10 @@ static int add_include(struct builder *b, const struct ast_item *ast)
 {
     struct decl *decl;
     int r = scope_find(b->resolve, b->scope, &ast->path, AST_WORLD, &decl, b->err);
+    if (r == 0 && decl->gated)
+        return wit_fail(ast->path.name.pos, b->err,
+                        "`%.*s` needs the feature `%.*s`, which is not enabled",
+                        STR_ARG(ast->path.name.text), STR_ARG(decl->ast->stability.feature));
     if (r == 0)
         r = check_renames(b, ast, decl->world);
     if (r < 0)
@@ -229,7 +286,7 @@ static int add_types(struct builder *b)
         r = add_item(b, false, &item, node->pos, MERGE_NOT);
     }
     for (size_t i = 0; i < owner->funcs.len && r == 0; i++) {
-        const struct wit_func *func = owner->funcs.items[i];
+        const struct wit_func *func = owner->funcs.items[i].func;
         struct wit_world_item item = {.kind = WIT_ITEM_FUNC,
                                       .name = func->symbol,
                                       .docs = func->docs,
@@ -242,18 +299,57 @@ static int add_types(struct builder *b)
 
 int world_resolve(struct wit_resolve *resolve, struct decl *decl, struct error *err)
 {
-    struct world *world = decl->world;
-    struct builder b = {resolve, world, decl->scope, err};
-    int r = owner_resolve(resolve, &world->owner, decl->ast->items, err);
+    struct builder b = {resolve, decl->world, decl->scope, err};
+    int r = owner_resolve(resolve, &decl->world->owner, decl->ast->items, err);
     if (r == 0)
         r = add_types(&b);
-    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next)
-        if ((ast->kind == AST_IMPORT || ast->kind == AST_EXPORT) &&
-            resolve_enabled(resolve, &ast->stability))
+    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next) {
+        if (ast->kind == AST_IMPORT || ast->kind == AST_EXPORT)
             r = add_extern(&b, ast);
+        else if (ast->kind == AST_INCLUDE)
+            r = gate_check_attributes(&ast->stability, ast->stability_pos, err);
+    }
+    return r;
+}
+
+// What the world itself has is added again, without what is left out.
+static void forget_items(struct builder *b)
+{
+    struct world *world = b->world;
+    b->resolve->world_items -= world->imports.len + world->exports.len;
+    world->imports.len = world->exports.len = 0;
+    map_done(&world->import_names);
+    map_done(&world->export_names);
+    world->import_names = world->export_names = (struct map){0};
+}
+
+static int keep_items(struct builder *b, const struct ast_item *items)
+{
+    struct world *world = b->world;
+    forget_items(b);
+    int r = add_types(b);
+    for (size_t i = 0; i < world->externs.len && r == 0; i++)
+        r = keep_extern(b, &world->externs.items[i]);
     // What a world includes comes behind its own.
-    for (const struct ast_item *ast = decl->ast->items; ast && r == 0; ast = ast->next)
-        if (ast->kind == AST_INCLUDE && resolve_enabled(resolve, &ast->stability))
-            r = add_include(&b, ast);
+    for (const struct ast_item *ast = items; ast && r == 0; ast = ast->next) {
+        if (ast->kind != AST_INCLUDE)
+            continue;
+        r = gate_check_since(b->scope, &ast->stability, ast->path.name.pos, b->err);
+        if (r == 0 && resolve_enabled(b->resolve, &ast->stability))
+            r = add_include(b, ast);
+    }
+    return r;
+}
+
+int world_finish(struct wit_resolve *resolve, struct decl *decl, struct error *err)
+{
+    struct world *world = decl->world;
+    struct builder b = {resolve, world, decl->scope, err};
+    int r = gate_check_since(decl->scope, &decl->ast->stability, world->pos, err);
+    if (r < 0 || decl->gated)
+        return r;
+    r = gate_funcs(resolve, &world->owner, err);
+    if (r == 0)
+        r = keep_items(&b, decl->ast->items);
     return r < 0 ? r : world_elaborate(resolve, world, err);
 }

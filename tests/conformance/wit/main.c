@@ -71,6 +71,53 @@ static int check_meaning(struct suite *suite, const char *name, const struct wit
     return rc;
 }
 
+// A row that says where a case is refused.
+static bool is_place(const char *reason)
+{
+    return reason && str_starts(str_from(reason), STR("at "));
+}
+
+// The place of an error: "LINE:COLUMN" behind the last `-->` row's file name, or behind the one
+// that begins our message. Empty: none.
+static struct str place_in(struct str text, const char *before)
+{
+    for (ssize_t at = 0; before[0] && (at = str_find(text, str_from(before))) >= 0;)
+        text = str_from_index(text, (size_t)at + strlen(before));
+    for (size_t i = 0; i < text.len && text.data[i] != '\n'; i++) {
+        size_t n = 1, colons = 0;
+        while (i + n < text.len && (ascii_is_digit(text.data[i + n]) || text.data[i + n] == ':'))
+            colons += text.data[i + n++] == ':';
+        if (text.data[i] == ':' && n > 1 && colons > 0)
+            return str_sub(text, i + 1, n - 1);
+    }
+    return STR_EMPTY;
+}
+
+// Where NAME.result names a place, the refusal names it too.
+static int check_refusal(struct suite *suite, const char *name, struct error *why)
+{
+    BUF(expected, FILE_BYTES_MAX);
+    ERROR(ignored);
+    bool is_file = str_ends(str_from(name), STR(".wit"));
+    _cleanup_(mem_freep) char *path =
+        mem_printf("%s/ui/%s%s.result", suite->folder, name, is_file ? "" : ".wit");
+    if (file_read(path, &expected, &ignored) < 0)
+        return 0;
+    struct str want = place_in(buf_str(&expected), "--> ");
+    _cleanup_(mem_freep) char *reason = mem_printf("%s", error_text(why));
+    struct str have = place_in(str_from(reason), "");
+    while (have.len > 0 && have.data[have.len - 1] == ':')
+        have.len--;
+    const char *row = map_get(&suite->expected, str_from(name));
+    if (is_place(row))
+        want = str_sub(str_from(row), 3, strcspn(row + 3, " "));
+    while (want.len > 0 && want.data[want.len - 1] == ':')
+        want.len--;
+    if (str_find(buf_str(&expected), STR("--> ")) < 0 || str_eq(want, have))
+        return 0;
+    return error_set(why, -EINVAL, "is refused at %.*s, not %.*s", STR_ARG(have), STR_ARG(want));
+}
+
 static int run_case(struct suite *suite, const char *name, struct error *why)
 {
     _cleanup_(mem_freep) char *path = mem_printf("%s/ui/%s", suite->folder, name);
@@ -80,7 +127,8 @@ static int run_case(struct suite *suite, const char *name, struct error *why)
     if (rc == 0)
         rc = wit_resolve_finish(resolve, why);
     if (str_starts(str_from(name), STR("parse-fail/")))
-        rc = rc < 0 ? 0 : error_set(why, -EINVAL, "is accepted, but should be refused");
+        rc = rc < 0 ? check_refusal(suite, name, why)
+                    : error_set(why, -EINVAL, "is accepted, but should be refused");
     else if (rc == 0)
         rc = check_meaning(suite, name, resolve, why);
     wit_resolve_free(resolve);
@@ -92,6 +140,8 @@ static void judge(struct suite *suite, size_t number, const char *name)
     ERROR(why);
     int rc = run_case(suite, name, &why);
     const char *reason = map_get(&suite->expected, str_from(name));
+    if (is_place(reason))
+        reason = NULL;
     bool is_ok = (rc < 0) == (reason != NULL);
     if (!is_ok)
         printf("# %s: %s\n", name, rc < 0 ? error_text(&why) : "passes, but is expected to fail");
