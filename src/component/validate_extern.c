@@ -311,6 +311,8 @@ static int add_extern(struct validator *v, const struct extern_name *name,
         rc = v_add_entity(v, entity);
     if (rc < 0)
         return rc;
+    if (entity.sort == SORT_TYPE && side == SIDE_EXPORT)
+        scope->types.items[scope->types.len - 1].is_export_name = true;
     // What is exported has been used by that.
     if (entity.sort == SORT_VALUE && side == SIDE_EXPORT)
         scope->values.items[scope->values.len - 1].is_used = true;
@@ -325,7 +327,9 @@ static int add_extern(struct validator *v, const struct extern_name *name,
 int v_define_import(struct validator *v, const struct import_def *def)
 {
     struct v_entity entity;
-    int rc = v_extern_type(v, &def->type, &entity);
+    int rc = v_check_acyclic(v, &def->type);
+    if (rc == 0)
+        rc = v_extern_type(v, &def->type, &entity);
     return rc < 0 ? rc : add_extern(v, &def->name, &def->type, entity, SIDE_IMPORT);
 }
 

@@ -168,6 +168,7 @@ static int alias_outer(struct validator *v, const struct alias_def *def)
         return 0;
     }
     struct v_type type = from->types.items[def->index];
+    type.is_export_name &= def->outer == 0;
     int rc = leaves_component ? check_closed(v, type) : 0;
     if (rc == 0)
         *vec_push(&v->scope->types) = type;

@@ -80,6 +80,41 @@ TEST(messages_say_byte_path_and_rule)
                   "is not in kebab case");
 }
 
+TEST(imports_cannot_equal_exported_types)
+{
+    static const struct {
+        struct str types; // defines type 0; "t" is type 1 after its export
+        uint8_t eq;       // what the import "T4" equals
+        bool is_valid;
+    } rows[] = {
+        {STR_INIT("\7\4\1\x6f\1\x79"), 1, false},    // (tuple u32)
+        {STR_INIT("\7\4\1\x6f\1\x79"), 0, true},     // what was exported has no name
+        {STR_INIT("\7\2\1\x79"), 1, false},          // u32
+        {STR_INIT("\7\6\1\x72\1\1a\x79"), 1, false}, // (record (field "a" u32))
+        {STR_INIT("\7\5\1\x40\0\1\0"), 1, false},    // (func)
+        {STR_INIT("\7\3\1\x42\0"), 1, false},        // (instance)
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        char bytes[64];
+        size_t len = rows[i].types.len;
+        memcpy(bytes, PREAMBLE, 8);
+        memcpy(bytes + 8, rows[i].types.data, len);
+        memcpy(bytes + 8 + len, "\x0b\7\1\0\1t\3\0\0", 9); // (export "t" (type 0))
+        // (import "T4" (type (eq ...)))
+        memcpy(bytes + 17 + len, "\x0a\x08\1\0\2T4\3\0", 9);
+        bytes[26 + len] = (char)rows[i].eq;
+        struct str component = str_of(bytes, 27 + len);
+        if (rows[i].is_valid)
+            check_valid(component, NULL);
+        else
+            check_refused(component, NULL, "not valid to be used as import");
+    }
+    // An alias of the exported type in a component inside is none of that component's exports.
+    check_valid(STR(PREAMBLE "\7\4\1\x6f\1\x7d\x0b\7\1\0\1t\3\0\0\4\x19" PREAMBLE
+                             "\6\5\1\3\2\1\1\x0a\x08\1\0\2T4\3\0\0"),
+                NULL);
+}
+
 TEST(interface_names_have_versions)
 {
     static const struct {

@@ -67,6 +67,7 @@ struct v_type {
         const struct v_component *component;
         const struct v_instance *instance;
     };
+    bool is_export_name; // a type index that an export of this component introduced, or its alias
 };
 
 // An import, export or argument.
@@ -329,6 +330,8 @@ _must_use_ int v_entity_at(struct validator *v, struct sort_index item, struct v
 // names that it introduces itself.
 _must_use_ int v_check_visible(struct validator *v, enum v_side side,
                                const struct v_entity *entity);
+// Refuses an import that is equal to an exported type.
+_must_use_ int v_check_acyclic(struct validator *v, const struct extern_def *import);
 
 // ---- validate_instance.c ------------------------------------------------------------------------
 

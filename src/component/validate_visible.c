@@ -141,3 +141,13 @@ int v_check_visible(struct validator *v, enum v_side side, const struct v_entity
                   side == SIDE_IMPORT ? "import" : "export",
                   side == SIDE_IMPORT ? "imported" : "imported or exported");
 }
+
+// Imported types cannot refer to the external names of exported types, not by an equality bound
+// either (Explainer.md "External Visibility of Types").
+int v_check_acyclic(struct validator *v, const struct extern_def *import)
+{
+    if (import->sort == SORT_TYPE && !import->is_resource &&
+        v->scope->types.items[import->index].is_export_name)
+        return v_fail(v, "type not valid to be used as import: it equals an exported type");
+    return 0;
+}
