@@ -110,8 +110,10 @@ static int begin(struct instance *instance, struct run *run)
 // What goes on after the result, in this task or another one, has a while for it.
 static void run_rest(struct execution *e)
 {
-    for (int i = 0; i < EXECUTE_TURNS_AFTER_MAX && loop_turn(e->loop, false); i++)
-        ;
+    uint64_t end = loop_now(e->loop) + EXECUTE_AFTER_MS * UINT64_C(1000000);
+    for (int i = 0; i < EXECUTE_TURNS_AFTER_MAX && loop_now(e->loop) < end; i++)
+        if (!loop_turn(e->loop, false))
+            break;
 }
 
 // 0 when the task returned, -EFAULT when it trapped. A task may wait for ever after it returned.
@@ -182,11 +184,25 @@ static void leave_current(struct execution *e)
     live_free(old);
 }
 
+// A name that is given again means the latest instance.
+static void leave_namesake(struct execution *e, const char *name)
+{
+    struct live **link = &e->lives;
+    while (*link && (!name || !(*link)->name || strcmp((*link)->name, name) != 0))
+        link = &(*link)->next;
+    struct live *old = *link;
+    if (!old)
+        return;
+    *link = old->next;
+    live_free(old);
+}
+
 static int instantiate(struct wast_executor *executor, struct str bytes, const char *name,
                        struct error *err)
 {
     struct execution *e = container_of(executor, struct execution, executor);
     leave_current(e);
+    leave_namesake(e, name);
     struct live *live = mem_new(struct live);
     live->name = name ? mem_strdup(name) : NULL;
     int rc = link_bytes(e, bytes, &live->linked, err);

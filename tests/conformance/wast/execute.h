@@ -5,8 +5,10 @@
 
 #include "wast.h"
 
-#define EXECUTE_WALL_TIME_MS    5000
-#define EXECUTE_TURNS_AFTER_MAX 1000 // of the loop, after a call has returned
+#define EXECUTE_WALL_TIME_MS 5000
+// After a call has returned: of the loop, and by the clock for tasks that never end.
+#define EXECUTE_TURNS_AFTER_MAX 1000
+#define EXECUTE_AFTER_MS        200
 #define EXECUTE_INSTANCES_MAX   64u
 #define EXECUTE_MEMORY_MAX      ((uint64_t)64 << 20)
 #define EXECUTE_VALUE_BYTES_MAX ((size_t)64 << 20)
