@@ -289,7 +289,10 @@ static struct async_thread *find_ready(struct async_thread *thread)
 {
     if (thread->component_instance == PLAN_NONE)
         return NULL;
-    const struct async_instance *instance = instance_of(thread);
+    struct async_instance *instance = instance_of(thread);
+    // A tick while this fiber was parked found the component instance entered.
+    if (instance->blocked.first)
+        async_unblock(thread->store, instance);
     for (struct async_thread *t = thread->store->ready.first; t; t = t->queue_next)
         if (t->component_instance == thread->component_instance && t != instance->exclusive &&
             (t == thread || !t->is_nested) && t->wait != WAIT_ENTRY && async_is_ready(t))

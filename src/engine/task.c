@@ -108,15 +108,19 @@ static enum task_end end_of(struct task *task)
     return task->rc < 0 ? TASK_TRAPPED : TASK_RETURNED;
 }
 
+static void set_stuck(struct task *task, bool is_stuck)
+{
+    uint32_t *count = &task->instance->async.stuck_count;
+    *count += (uint32_t)is_stuck - (uint32_t)task->stuck;
+    task->stuck = is_stuck;
+}
+
 // The fiber has come to its end: takes what it left behind.
 static void collect(struct task *task)
 {
     if (task->error || task->trap)
         task->rc = fault_take(TAKE(task->error), TAKE(task->trap), &task->reason);
-    if (task->stuck) {
-        task->stuck = false;
-        task->instance->async.stuck_count--;
-    }
+    set_stuck(task, false);
 }
 
 // Tells the owner of the task, who may free the instance.
@@ -186,6 +190,8 @@ bool task_run(struct task *task)
     uint32_t hits = executor->hits;
     if (!outer)
         executor_begin_run(executor);
+    if (was_stuck) // not while it runs: it does not wait for itself
+        set_stuck(task, false);
     task->resume = true;
     instance->running = task;
     bool is_metered = instance->limits.cpu_time_ms > 0;
@@ -198,13 +204,8 @@ bool task_run(struct task *task)
         cpu_end_slice(task, outer, done);
     task->current = instance->async.current;
     bool is_stuck = !done && !task->blocked;
-    if (is_stuck != was_stuck) {
-        task->stuck = is_stuck;
-        if (is_stuck)
-            instance->async.stuck_count++;
-        else
-            instance->async.stuck_count--;
-    }
+    if (is_stuck)
+        set_stuck(task, true);
     if (done) {
         wasmtime_call_future_delete(TAKE(task->future));
         collect(task);
