@@ -331,6 +331,7 @@ static void scope_done(struct v_scope *scope)
     vec_done(&scope->defined);
     map_done(&scope->import_names);
     map_done(&scope->export_names);
+    map_done(&scope->export_index);
     map_done(&scope->locals);
     for (size_t side = 0; side < ARRAY_LEN(scope->visible); side++) {
         map_done(&scope->visible[side]);

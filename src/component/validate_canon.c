@@ -136,7 +136,11 @@ static void flatten_lift(const struct func_type *type, const struct canon_def_op
                          struct signature *s)
 {
     flatten_params(type, TYPE_FLAT_MAX, s);
-    if (o->is_async) {
+    if (o->is_async) { // the result goes to task.return, by this memory
+        if (type->result) {
+            s->result_has_pointers = type->result->layout.has_pointers;
+            s->result_in_memory = type->result->layout.flat_count > TYPE_FLAT_MAX;
+        }
         memcpy(s->results, o->has_callback ? "i" : "", o->has_callback ? 2 : 1);
         return;
     }
@@ -224,6 +228,8 @@ static int define_lower(struct validator *v, const struct canon_def *def)
         return rc;
     struct signature s = {0};
     flatten_lower(type, &def->options, &s);
+    // CanonicalABI.md asks for a memory whenever the option `async` is there; toolchains leave it
+    // out where nothing goes through it, and the other runtimes accept that.
     struct needs needs = {.realloc = s.result_has_pointers,
                           .memory =
                               s.params_in_memory || s.params_have_pointers || s.result_in_memory};

@@ -311,8 +311,8 @@ static int add_extern(struct validator *v, const struct extern_name *name,
         rc = v_add_entity(v, entity);
     if (rc < 0)
         return rc;
-    if (entity.sort == SORT_TYPE && side == SIDE_EXPORT)
-        scope->types.items[scope->types.len - 1].is_export_name = true;
+    if (side == SIDE_EXPORT)
+        v_note_export(v, entity.sort);
     // What is exported has been used by that.
     if (entity.sort == SORT_VALUE && side == SIDE_EXPORT)
         scope->values.items[scope->values.len - 1].is_used = true;

@@ -129,7 +129,10 @@ static int alias_export(struct validator *v, const struct alias_def *def)
     if (entity->sort != def->sort)
         return v_fail(v, "export `%.*s` of instance %u is not a %s", STR_ARG(def->name),
                       def->instance, sort_name(def->sort));
-    return v_add_entity(v, *entity);
+    int rc = v_add_entity(v, *entity);
+    if (rc == 0 && v_is_export(v, SORT_INSTANCE, def->instance))
+        v_note_export(v, entity->sort);
+    return rc;
 }
 
 // A resource belongs to one instance of its component; a nested component is instantiated on its
@@ -168,11 +171,13 @@ static int alias_outer(struct validator *v, const struct alias_def *def)
         return 0;
     }
     struct v_type type = from->types.items[def->index];
-    type.is_export_name &= def->outer == 0;
     int rc = leaves_component ? check_closed(v, type) : 0;
-    if (rc == 0)
-        *vec_push(&v->scope->types) = type;
-    return rc;
+    if (rc < 0)
+        return rc;
+    *vec_push(&v->scope->types) = type;
+    if (def->outer == 0 && v_is_export(v, SORT_TYPE, def->index))
+        v_note_export(v, SORT_TYPE);
+    return 0;
 }
 
 // Binary.md "Type Definitions": alias declarators.

@@ -109,10 +109,45 @@ TEST(imports_cannot_equal_exported_types)
         else
             check_refused(component, NULL, "not valid to be used as import");
     }
+    // (alias export $j "t" (type $t)) (import "T4" (type (eq $t))) where $j is an exported instance
+    check_refused(STR(PREAMBLE "\4\x17" PREAMBLE "\7\4\1\x6f\1\x7d\x0b\7\1\0\1t\3\0\0"
+                               "\5\4\1\0\0\0\x0b\7\1\0\1i\5\0\0"
+                               "\6\6\1\3\0\1\1t\x0a\x08\1\0\2T4\3\0\0"),
+                  NULL, "not valid to be used as import");
     // An alias of the exported type in a component inside is none of that component's exports.
     check_valid(STR(PREAMBLE "\7\4\1\x6f\1\x7d\x0b\7\1\0\1t\3\0\0\4\x19" PREAMBLE
                              "\6\5\1\3\2\1\1\x0a\x08\1\0\2T4\3\0\0"),
                 NULL);
+}
+
+// (canon lift ... async) without a memory: CanonicalABI.md "canon lift" wants one where the result
+// goes through it to task.return, which is given as many flat values as a function.
+TEST(async_lifts_have_the_memory_of_their_result)
+{
+    static const char before[] =
+        PREAMBLE "\1\x1f\0asm\1\0\0\0\1\4\1\x60\0\0\3\2\1\0\7\5\1\1f\0\0\x0a\4\1\2\0\x0b"
+                 "\2\4\1\0\0\0\6\7\1\0\0\1\0\1f";
+    static const char after[] = "\x43\0\0\0\x08\7\1\0\0\0\1\6\1";
+    static const struct {
+        struct str result;
+        bool is_valid;
+    } rows[] = {
+        {STR_INIT("\x6f\1\x79"), true},                                     // (tuple u32)
+        {STR_INIT("\x67\x79\x10"), true},                                   // (list u32 16)
+        {STR_INIT("\x67\x79\x11"), false}, {STR_INIT("\x6f\1\x73"), false}, // (tuple string)
+        {STR_INIT("\x6f\1\x64"), true},                                     // (tuple error-context)
+    };
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        BUF(bytes, 128);
+        buf_put(&bytes, str_of(before, sizeof(before) - 1));
+        buf_put(&bytes, STR("\7\x08\2")); // (type ...) (type (func async (result 0)))
+        buf_put(&bytes, rows[i].result);
+        buf_put(&bytes, str_of(after, sizeof(after) - 1));
+        if (rows[i].is_valid)
+            check_valid(buf_str(&bytes), NULL);
+        else
+            check_refused(buf_str(&bytes), NULL, "canonical option `memory` is required");
+    }
 }
 
 TEST(interface_names_have_versions)

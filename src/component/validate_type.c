@@ -418,7 +418,6 @@ static int define_resource(struct validator *v, const struct resource_def *def,
 
 struct v_type v_type_renamed(struct validator *v, struct v_type type)
 {
-    type.is_export_name = false;
     if (type.kind == TYPE_DEF_RESOURCE) {
         type.resource = v_resource_alias(v, type.resource, ++v->next_alias);
     } else if (type.kind == TYPE_DEF_VALUE && !v_is_primitive(type.value)) {
@@ -431,7 +430,7 @@ struct v_type v_type_renamed(struct validator *v, struct v_type type)
 
 int v_define_type(struct validator *v, const struct type_def *def, struct v_type *out)
 {
-    *out = (struct v_type){.kind = def->kind};
+    out->kind = def->kind;
     switch (def->kind) {
     case TYPE_DEF_VALUE:
         return define_value(v, &def->value, &out->value);

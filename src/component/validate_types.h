@@ -67,7 +67,6 @@ struct v_type {
         const struct v_component *component;
         const struct v_instance *instance;
     };
-    bool is_export_name; // a type index that an export of this component introduced, or its alias
 };
 
 // An import, export or argument.
@@ -145,8 +144,10 @@ struct v_scope {
     struct map export_names;
     v_resource_list imported;
     v_resource_list defined;
-    struct map locals;       // resources defined by this component's own type definitions
-    struct map visible[2];   // type names that imports and exports may refer to
+    struct map
+        export_index;      // types and instances: the indices that exports introduced, and aliases
+    struct map locals;     // resources defined by this component's own type definitions
+    struct map visible[2]; // type names that imports and exports may refer to
     struct map resources[2]; // resource names by identity, of plain imports and exports
     struct map by_label[2];  // the same by label
 };
@@ -330,6 +331,10 @@ _must_use_ int v_entity_at(struct validator *v, struct sort_index item, struct v
 // names that it introduces itself.
 _must_use_ int v_check_visible(struct validator *v, enum v_side side,
                                const struct v_entity *entity);
+// Notes that the latest index of a sort, types or instances, is one that an export introduced, or
+// the alias of one.
+void v_note_export(struct validator *v, enum sort sort);
+bool v_is_export(const struct validator *v, enum sort sort, uint32_t index);
 // Refuses an import that is equal to an exported type.
 _must_use_ int v_check_acyclic(struct validator *v, const struct extern_def *import);
 

@@ -142,12 +142,31 @@ int v_check_visible(struct validator *v, enum v_side side, const struct v_entity
                   side == SIDE_IMPORT ? "imported" : "imported or exported");
 }
 
+static struct v_key index_key(enum sort sort, size_t index)
+{
+    return (struct v_key){{(uintptr_t)sort, index}};
+}
+
+void v_note_export(struct validator *v, enum sort sort)
+{
+    struct v_scope *scope = v->scope;
+    if (sort == SORT_TYPE)
+        v_put(v, &scope->export_index, index_key(sort, scope->types.len - 1), v);
+    else if (sort == SORT_INSTANCE)
+        v_put(v, &scope->export_index, index_key(sort, scope->instances.len - 1), v);
+}
+
+bool v_is_export(const struct validator *v, enum sort sort, uint32_t index)
+{
+    return v_get(&v->scope->export_index, index_key(sort, index)) != NULL;
+}
+
 // Imported types cannot refer to the external names of exported types, not by an equality bound
 // either (Explainer.md "External Visibility of Types").
 int v_check_acyclic(struct validator *v, const struct extern_def *import)
 {
     if (import->sort == SORT_TYPE && !import->is_resource &&
-        v->scope->types.items[import->index].is_export_name)
+        v_is_export(v, SORT_TYPE, import->index))
         return v_fail(v, "type not valid to be used as import: it equals an exported type");
     return 0;
 }
