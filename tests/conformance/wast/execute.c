@@ -25,6 +25,9 @@ struct execution {
     struct live *lives; // newest first
     struct live *current;
     struct run *runs;
+    char *latest_bytes; // definitions are mostly instantiated many times in a row
+    size_t latest_len;
+    struct linked *latest;
 };
 
 struct run {
@@ -139,14 +142,35 @@ static int run_task(struct execution *e, struct instance *instance, struct run *
 
 // ---- instances ----------------------------------------------------------------------------------
 
+static void forget_latest(struct execution *e)
+{
+    if (e->latest)
+        linked_unref(TAKE(e->latest));
+    free(TAKE(e->latest_bytes));
+}
+
+static void remember(struct execution *e, struct str bytes, struct linked *linked)
+{
+    forget_latest(e);
+    e->latest = linked_ref(linked);
+    e->latest_bytes = mem_dup(bytes.data, bytes.len);
+    e->latest_len = bytes.len;
+}
+
 static int link_bytes(struct execution *e, struct str bytes, struct linked **out, struct error *err)
 {
+    if (e->latest && str_eq(bytes, str_of(e->latest_bytes, e->latest_len))) {
+        *out = linked_ref(e->latest);
+        return 0;
+    }
     struct program *program;
     int rc = program_new(e->engine, bytes, &program, err);
     if (rc < 0)
         return rc;
     rc = linker_link(e->linker, program, out, err);
     program_unref(program);
+    if (rc == 0)
+        remember(e, bytes, *out);
     return rc;
 }
 
@@ -335,6 +359,7 @@ void execute_free(struct wast_executor *executor)
         return;
     struct execution *e = container_of(executor, struct execution, executor);
     reset(executor);
+    forget_latest(e);
     executor_free(e->tasks);
     linker_free(e->linker);
     while (loop_turn(e->loop, false))
