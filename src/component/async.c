@@ -334,16 +334,20 @@ int async_wait(struct async_thread *thread, enum thread_wait wait, bool cancella
         return 0;
     }
     start_waiting(thread, wait, cancellable);
-    if (thread->is_nested)
-        return wait_nested(thread, err);
-    // An event that is there already is taken at once; a turn is given up in any case.
-    if (wait != WAIT_TURN && !store->switch_to && async_is_ready(thread)) {
+    int rc = 0;
+    if (thread->is_nested) {
+        rc = wait_nested(thread, err);
+    } else if (wait != WAIT_TURN && !store->switch_to && async_is_ready(thread)) {
+        // An event that is there already is taken at once; a turn is given up in any case.
         stop_waiting(thread);
-        return 0;
+    } else {
+        async_leave(thread);
+        thread->outer = NULL;
+        rc = store->ops->block(thread, err);
     }
-    async_leave(thread);
-    thread->outer = NULL;
-    return store->ops->block(thread, err);
+    if (rc < 0) // nobody wakes it: this stack, and what it waits for, are about to go
+        stop_waiting(thread);
+    return rc;
 }
 
 bool async_wait_callback(struct async_thread *thread, bool give_way)
@@ -534,8 +538,10 @@ static void free_thread_table(struct thread_table *table)
 
 void async_store_done(struct async_store *store)
 {
-    while (store->heap_threads)
+    while (store->heap_threads) {
+        store->heap_threads->wait = WAIT_NOTHING; // what it waits for went with its handle or fiber
         async_thread_free(store->heap_threads);
+    }
     while (store->tasks) {
         struct async_task *task = store->tasks;
         store->tasks = task->next;
