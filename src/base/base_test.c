@@ -151,6 +151,33 @@ TEST(errors_gain_context_on_the_way_up)
     CHECK(err.message == NULL && other.message != NULL);
 }
 
+// Each quarter's length and digest count: what they are made of does not depend on threads.
+static struct sha256 quarters_one_by_one(struct str data)
+{
+    struct sha256 digests[4];
+    struct str parts[4];
+    size_t quarter = data.len / 4;
+    for (size_t i = 0; i < 4; i++) {
+        size_t len = i < 3 ? quarter : data.len - 3 * quarter;
+        digests[i] = sha256_of(str_of(data.data + i * quarter, len));
+        parts[i] = str_of((const char *)digests[i].bytes, SHA256_BYTES);
+    }
+    return sha256_of_parts(parts, 4);
+}
+
+TEST(sha256_of_quarters_covers_all_bytes)
+{
+    char data[1003];
+    for (size_t i = 0; i < sizeof(data); i++)
+        data[i] = (char)(i * 7);
+    static const size_t lens[] = {0, 1, 3, 4, 7, 1000, 1003};
+    for (size_t i = 0; i < ARRAY_LEN(lens); i++) {
+        struct sha256 a = sha256_of_quarters(str_of(data, lens[i]));
+        struct sha256 b = quarters_one_by_one(str_of(data, lens[i]));
+        CHECK(memcmp(&a, &b, sizeof(a)) == 0);
+    }
+}
+
 TEST(sha256_of_known_text)
 {
     char hex[SHA256_HEX_BYTES];

@@ -57,6 +57,10 @@ int wash_engine_new(const struct wash_engine_options *options, struct wash_engin
                                         .memory_bytes_max = options->memory_bytes_max};
     if (engine_new(&inner, &engine, &err) < 0)
         return embed_fail(error, &err);
+    if (engine_wait(engine, &err) < 0) {
+        engine_free(engine);
+        return embed_fail(error, &err);
+    }
     *out = mem_new(struct wash_engine);
     (*out)->refs = 1;
     (*out)->engine = engine;

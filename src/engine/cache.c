@@ -18,8 +18,9 @@
 #include "component/core_reset.h"
 
 // Part of the key: change it with the engine's version or configuration.
-#define CACHE_FORMAT "wash-compiled-3 wasmtime-48.0.8 epochs pool stack-512k " CORE_BULK_VERSION
-#define CACHE_MAGIC  UINT64_C(0x31434d5748534157)
+#define CACHE_FORMAT       "wash-compiled-4 wasmtime-48.0.8 epochs pool stack-512k " CORE_BULK_VERSION
+#define LARGE_MODULE_BYTES ((size_t)1 << 20)
+#define CACHE_MAGIC        UINT64_C(0x31434d5748534157)
 
 struct trailer {
     uint64_t checksum;
@@ -53,19 +54,30 @@ void cache_fingerprint(char out[SHA256_HEX_BYTES])
     sha256_hex(&digest, out);
 }
 
+// Of the bytes where they are few, of their digest where digesting them takes milliseconds.
+static struct str content_of(struct str bytes, struct sha256 *digest)
+{
+    if (bytes.len < LARGE_MODULE_BYTES)
+        return bytes;
+    *digest = sha256_of_quarters(bytes);
+    return str_of((const char *)digest->bytes, SHA256_BYTES);
+}
+
 // A merged module is named by what it is made of, so that it is written only to be compiled.
 static struct sha256 module_digest(const struct engine *engine, const struct plan_module *module)
 {
     struct str fingerprint = str_from(engine->fingerprint);
     const struct core_merge *merge = module->merge;
     if (!merge) {
-        struct str parts[] = {fingerprint, module->core->bytes};
+        struct sha256 large;
+        struct str parts[] = {fingerprint, content_of(module->core->bytes, &large)};
         return sha256_of_parts(parts, ARRAY_LEN(parts));
     }
     struct arena arena = ARENA_INIT(SIZE_MAX);
+    struct sha256 large[2];
     struct str parts[] = {fingerprint, core_merge_recipe(merge, &arena),
-                          merge->parts[CORE_PART_MAIN]->bytes,
-                          merge->parts[CORE_PART_ADAPTER]->bytes};
+                          content_of(merge->parts[CORE_PART_MAIN]->bytes, &large[0]),
+                          content_of(merge->parts[CORE_PART_ADAPTER]->bytes, &large[1])};
     struct sha256 digest = sha256_of_parts(parts, ARRAY_LEN(parts));
     arena_done(&arena);
     return digest;
@@ -118,7 +130,9 @@ static int load(struct engine *engine, const char *path, wasmtime_module_t **out
     char self[64];
     snprintf(self, sizeof(self), "/proc/self/fd/%d", fd);
     ERROR(why);
-    int rc = fault_take(wasmtime_module_deserialize_file(engine->wasm, self, out), NULL, &why);
+    int rc = engine_wait(engine, &why);
+    if (rc == 0)
+        rc = fault_take(wasmtime_module_deserialize_file(engine->wasm, self, out), NULL, &why);
     if (rc < 0)
         log_debug("compiled code %s is not usable: %s", path, error_text(&why));
     return rc;
@@ -210,8 +224,10 @@ static int compile(struct engine *engine, struct str bytes, const char *path,
     wasmtime_module_t *module;
     if (engine->compiling && bytes.len >= ENGINE_COMPILE_BYTES_TOLD)
         engine->compiling(bytes.len);
-    int rc = make_module(engine, bytes, &module, err);
-    if (rc < 0) {
+    int rc = engine_wait(engine, err);
+    if (rc < 0)
+        return rc;
+    if (make_module(engine, bytes, &module, err) < 0) {
         (void)error_wrap(err, "compile a core module");
         return -EINVAL;
     }

@@ -144,10 +144,23 @@ static void ask_for_short_slices(void)
     prctl(PR_SET_TIMERSLACK, 1);
 }
 
+// Maps a thousand stacks and address space by the terabyte: other threads read and decode a
+// component meanwhile.
+static void make_engine(struct engine *engine)
+{
+    if (fault_take(wash_wasm_engine_new(engine->config, &engine->wasm), NULL, &engine->refusal) < 0)
+        (void)error_wrap(&engine->refusal, "set up the WebAssembly engine");
+    pthread_mutex_lock(&engine->ticker_lock);
+    engine->is_made = true;
+    pthread_cond_broadcast(&engine->made);
+    pthread_mutex_unlock(&engine->ticker_lock);
+}
+
 static void *tick(void *arg)
 {
     struct engine *engine = arg;
     uint32_t hot_ticks = 0;
+    make_engine(engine);
     ask_for_short_slices();
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {
@@ -215,40 +228,62 @@ static char *default_cache_dir(void)
     return home && home[0] ? mem_printf("%s/.cache/wash/compiled", home) : NULL;
 }
 
+static int start_thread(struct engine *engine, struct error *err)
+{
+    pthread_mutex_init(&engine->ticker_lock, NULL);
+    pthread_cond_init(&engine->ticker_wake, NULL);
+    pthread_cond_init(&engine->made, NULL);
+    engine->watch = epoll_create1(EPOLL_CLOEXEC);
+    int rc = engine->watch < 0 ? errno : pthread_create(&engine->ticker, NULL, tick, engine);
+    return rc ? error_set_errno(err, -rc, "start the thread that advances epochs") : 0;
+}
+
+static void release(struct engine *engine)
+{
+    if (engine->watch >= 0)
+        close(engine->watch);
+    pthread_cond_destroy(&engine->made);
+    pthread_cond_destroy(&engine->ticker_wake);
+    pthread_mutex_destroy(&engine->ticker_lock);
+    fd_closep(&engine->pagemap);
+    error_done(&engine->refusal);
+    free(engine->cache_dir);
+    free(engine);
+}
+
 int engine_new(const struct engine_options *options, struct engine **out, struct error *err)
 {
     struct engine *engine = mem_new(struct engine);
-    wasmtime_error_t *error = wash_wasm_engine_new(make_config(options), &engine->wasm);
-    int rc = fault_take(error, NULL, err);
-    if (rc < 0) {
-        free(engine);
-        return error_wrap(err, "set up the WebAssembly engine");
-    }
+    engine->config = make_config(options);
     if (!options->cache_dir)
         engine->cache_dir = default_cache_dir();
     else if (options->cache_dir[0])
         engine->cache_dir = mem_strdup(options->cache_dir);
-    cache_fingerprint(engine->fingerprint);
     engine->pagemap = pages_open();
     engine->compiling = options->compiling;
     engine->features = options->features ? *options->features : component_features_default();
     const char *apart = getenv("WASH_MODULES_APART");
     engine->modules_apart = options->modules_apart || (apart && strcmp(apart, "1") == 0);
-    pthread_mutex_init(&engine->ticker_lock, NULL);
-    pthread_cond_init(&engine->ticker_wake, NULL);
-    engine->watch = epoll_create1(EPOLL_CLOEXEC);
-    rc = engine->watch < 0 ? errno : pthread_create(&engine->ticker, NULL, tick, engine);
-    if (rc) {
-        if (engine->watch >= 0)
-            close(engine->watch);
-        wasm_engine_delete(engine->wasm);
-        fd_closep(&engine->pagemap);
-        free(engine->cache_dir);
-        free(engine);
-        return error_set_errno(err, -rc, "start the thread that advances epochs");
+    int rc = start_thread(engine, err);
+    if (rc < 0) {
+        wasm_config_delete(engine->config);
+        release(engine);
+        return rc;
     }
+    cache_fingerprint(engine->fingerprint);
     *out = engine;
     return 0;
+}
+
+int engine_wait(struct engine *engine, struct error *err)
+{
+    pthread_mutex_lock(&engine->ticker_lock);
+    while (!engine->is_made)
+        pthread_cond_wait(&engine->made, &engine->ticker_lock);
+    pthread_mutex_unlock(&engine->ticker_lock);
+    if (engine->wasm)
+        return 0;
+    return error_set(err, engine->refusal.code, "%s", error_text(&engine->refusal));
 }
 
 void engine_free(struct engine *engine)
@@ -261,11 +296,7 @@ void engine_free(struct engine *engine)
     pthread_cond_signal(&engine->ticker_wake);
     pthread_mutex_unlock(&engine->ticker_lock);
     pthread_join(engine->ticker, NULL);
-    close(engine->watch);
-    pthread_cond_destroy(&engine->ticker_wake);
-    pthread_mutex_destroy(&engine->ticker_lock);
-    wasm_engine_delete(engine->wasm);
-    fd_closep(&engine->pagemap);
-    free(engine->cache_dir);
-    free(engine);
+    if (engine->wasm)
+        wasm_engine_delete(engine->wasm);
+    release(engine);
 }

@@ -29,6 +29,9 @@ struct engine_options {
 #define ENGINE_EPOCH_TICK_MS         5
 #define ENGINE_EPOCH_HOT_TICK_MS     1 // while code runs that ticks catch again and again
 
+// The pool of instances is laid out meanwhile, which takes milliseconds: that there is no room for
+// it is told by engine_wait(), and by whatever loads a program.
 _must_use_ int engine_new(const struct engine_options *options, struct engine **out,
                           struct error *err);
+_must_use_ int engine_wait(struct engine *engine, struct error *err);
 void engine_free(struct engine *engine);

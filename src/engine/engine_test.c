@@ -519,3 +519,21 @@ TEST(a_component_whose_imports_are_missing_is_refused_with_their_list)
     program_unref(program);
     engine_free(engine);
 }
+
+TEST(an_engine_without_room_is_told_by_those_who_need_it)
+{
+    ERROR(err);
+    struct engine_options options = {
+        .instances_max = 100000, .memory_bytes_max = (uint64_t)4 << 30, .cache_dir = ""};
+    struct engine *engine;
+    CHECK_INT(engine_new(&options, &engine, &err), 0);
+    CHECK(engine_wait(engine, &err) < 0);
+    CHECK_CONTAINS(error_text(&err), "set up the WebAssembly engine: ");
+    struct program *program;
+    ERROR(again);
+    static const char no_core_modules[] = "\0asm\x0d\0\1";
+    struct str component = str_of(no_core_modules, sizeof(no_core_modules));
+    CHECK(program_new(engine, component, &program, &again) < 0);
+    CHECK_CONTAINS(error_text(&again), "set up the WebAssembly engine: ");
+    engine_free(engine);
+}

@@ -27,7 +27,11 @@ static_assert(sizeof(union core_value) == sizeof(wasmtime_val_raw_t), "raw value
 static_assert(offsetof(wasmtime_val_raw_t, i64) == 0, "raw values differ in layout");
 
 struct engine {
-    wasm_engine_t *wasm;
+    wasm_engine_t *wasm;   // after engine_wait()
+    wasm_config_t *config; // until it is made
+    struct error refusal;  // why it could not be made
+    bool is_made;          // or refused; under ticker_lock
+    pthread_cond_t made;
     char *cache_dir; // NULL: no cache
     char fingerprint[SHA256_HEX_BYTES];
     void (*compiling)(size_t bytes);

@@ -23,7 +23,7 @@ static int compile_modules(struct program *program, struct error *err)
         }
         program->was_cached &= cached;
     }
-    return 0;
+    return engine_wait(program->engine, err); // which no module may have asked for
 }
 
 static void drop_plan(struct program *program)
