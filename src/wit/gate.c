@@ -56,7 +56,8 @@ int gate_types(struct wit_resolve *resolve, struct owner *owner, bool is_owner_o
     for (size_t i = 0; i < owner->types.len; i++) {
         struct typedef_node *node = owner->types.items[i];
         struct wit_pos pos = node->source ? node->source->pos : node->pos;
-        int r = gate_check_since(owner->scope, &node->pub.stability, pos, err);
+        int r = gate_check_since(owner->scope, &node->pub.stability,
+                                 node->unnamed.source ? node->unnamed : pos, err);
         if (r < 0)
             return r;
         if (!resolve_enabled(resolve, &node->pub.stability))

@@ -26,6 +26,7 @@ struct typedef_node {
     enum { NODE_UNSEEN, NODE_OPEN, NODE_DONE } state;
     enum gate gate;
     struct wit_pos fault;    // where it names what is left out; no source: nowhere
+    struct wit_pos unnamed;  // of the first type without a name in it, which has its gate
     unsigned aliases;        // names between this one and the type itself
     unsigned depth;          // nesting of the type
     bool has_borrow;         // a borrow inside

@@ -65,11 +65,11 @@ static int visit_other(struct walk *w, const struct ast_path *path, enum ast_dec
     ERROR(ignored);
     struct decl *to;
     struct str id = package_id(&w->resolve->arena, path->ns, path->package, path->version);
-    bool is_there = map_get(&w->resolve->packages, id) != NULL;
-    int r =
-        scope_find(w->resolve, w->scope, path, kind, &to, is_off && is_there ? &ignored : w->err);
+    const struct package *package = map_get(&w->resolve->packages, id);
+    bool may_fail = is_off && package && package != w->scope->package;
+    int r = scope_find(w->resolve, w->scope, path, kind, &to, may_fail ? &ignored : w->err);
     if (r < 0)
-        return is_off && is_there ? 0 : r;
+        return may_fail ? 0 : r;
     if (to->gated && !is_off)
         return wit_fail(path->name.pos, w->err,
                         "`%.*s` needs the feature `%.*s`, which is not enabled",

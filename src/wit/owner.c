@@ -19,6 +19,7 @@ struct context {
     struct wit_resolve *resolve;
     struct owner *owner;
     struct error *err;
+    struct wit_pos unnamed; // of the first type without a name inside the one being resolved
 };
 
 static int resolve_type(struct context *c, const struct ast_type *ast, unsigned depth,
@@ -170,6 +171,8 @@ static int resolve_type(struct context *c, const struct ast_type *ast, unsigned 
                         struct resolved *out)
 {
     int r = resolve_shape(c, ast, depth, out);
+    if (ast->form == AST_TYPE_BUILTIN && ast->kind > TYPE_ERROR_CONTEXT && !c->unnamed.source)
+        c->unnamed = ast->pos;
     if (r == 0 && out->names_off && out->gate != GATE_OFF && !c->owner->fault.source)
         c->owner->fault = ast->pos;
     return r;
@@ -209,13 +212,27 @@ static bool is_foreign(const struct typedef_node *node)
     return node->used->owner.scope->package != node->owner->scope->package;
 }
 
-// What is left out may name what another package does not have.
+static int resolve_resource(struct context *c, struct typedef_node *node)
+{
+    struct resource_type *resource = arena_new(&c->resolve->arena, struct resource_type);
+    resource->interface = c->owner->interface ? c->owner->interface->id : STR_EMPTY;
+    resource->name = node->pub.name;
+    node->pub.resource = resource;
+    struct type *own = arena_new(&c->resolve->arena, struct type);
+    own->kind = TYPE_OWN;
+    own->name = node->pub.name;
+    own->resource = resource;
+    own->resource_def = &node->pub;
+    node->node = own;
+    node->depth = 1;
+    return finish_type(c, own, node->pos);
+}
+
+// What is left out may name what another package does not have; it may be a resource.
 static int resolve_nothing(struct context *c, struct typedef_node *node)
 {
     node->used = NULL;
-    node->depth = 1;
-    node->node = named_node(c, node, type_primitive(TYPE_BOOL));
-    return 0;
+    return resolve_resource(c, node);
 }
 
 static int resolve_use(struct context *c, struct typedef_node *node)
@@ -341,22 +358,6 @@ static int resolve_members(struct context *c, struct typedef_node *node, unsigne
     return finish_type(c, type, node->pos);
 }
 
-static int resolve_resource(struct context *c, struct typedef_node *node)
-{
-    struct resource_type *resource = arena_new(&c->resolve->arena, struct resource_type);
-    resource->interface = c->owner->interface ? c->owner->interface->id : STR_EMPTY;
-    resource->name = node->pub.name;
-    node->pub.resource = resource;
-    struct type *own = arena_new(&c->resolve->arena, struct type);
-    own->kind = TYPE_OWN;
-    own->name = node->pub.name;
-    own->resource = resource;
-    own->resource_def = &node->pub;
-    node->node = own;
-    node->depth = 1;
-    return finish_type(c, own, node->pos);
-}
-
 static int resolve_typedef(struct context *c, struct typedef_node *node, unsigned depth)
 {
     if (!node->ast)
@@ -389,9 +390,10 @@ int owner_typedef(struct wit_resolve *resolve, struct typedef_node *node, unsign
     if (depth > TYPE_DEPTH_MAX)
         return wit_fail(node->pos, err, "type `%.*s` is reached through more than %d others",
                         STR_ARG(node->pub.name), TYPE_DEPTH_MAX);
-    struct context c = {resolve, node->owner, err};
+    struct context c = {.resolve = resolve, .owner = node->owner, .err = err};
     node->state = NODE_OPEN;
     int r = resolve_typedef(&c, node, depth);
+    node->unnamed = c.unnamed;
     if (r < 0)
         return r;
     node->state = NODE_DONE;
@@ -559,7 +561,7 @@ static int func_result(struct context *c, const struct ast_func *ast,
 int owner_func(struct wit_resolve *resolve, struct owner *owner, const struct ast_func *ast,
                const struct typedef_node *resource, struct func_node *out, struct error *err)
 {
-    struct context c = {resolve, owner, err};
+    struct context c = {.resolve = resolve, .owner = owner, .err = err};
     struct func_node node = {.pos = ast->name.pos};
     struct wit_func *func = arena_new(&resolve->arena, struct wit_func);
     func->name = ast->kind == WIT_FUNC_CONSTRUCTOR ? resource->pub.name : ast->name.text;
@@ -655,7 +657,7 @@ static bool is_type(const struct ast_item *item)
 int owner_resolve(struct wit_resolve *resolve, struct owner *owner, const struct ast_item *items,
                   struct error *err)
 {
-    struct context c = {resolve, owner, err};
+    struct context c = {.resolve = resolve, .owner = owner, .err = err};
     const struct ast_item *item;
     int r = declare_items(&c, items);
     if (r == 0)

@@ -231,9 +231,11 @@ static int parse_package_id(struct parser *p, struct ast_path *out)
 }
 
 // A package in a nested one: refused once the text was read.
-static int enter_package(struct parser *p, unsigned depth)
+static int enter_package(struct parser *p, const struct gate *gate, unsigned depth)
 {
     struct ast_path id = {0};
+    if (has_attributes(&gate->stability))
+        return wit_fail(parser_pos(p), p->err, "a package takes no attributes");
     if (depth == WIT_PACKAGE_DEPTH_MAX)
         return wit_fail(parser_pos(p), p->err, "packages are nested deeper than %d",
                         WIT_PACKAGE_DEPTH_MAX);
@@ -257,7 +259,7 @@ static int parse_nested_package(struct parser *p, struct ast_file *nested)
         if ((r = parser_gate(p, &gate)) < 0)
             return r;
         if (parser_is(p, "package")) {
-            r = enter_package(p, depth++);
+            r = enter_package(p, &gate, depth++);
             continue;
         }
         r = parse_decl(p, &gate, tail);

@@ -442,6 +442,10 @@ static const struct {
     {"package a:b;\ninterface i { resource r { self-x: func(se-lf: u8); } }", "2:41"},
     {"package a:b;\ninterface i { resource ab { m: func(); } resource a-b { m: func(); } }",
      "2:51"},
+    {"package foo:foo; world n615 { @unstable(feature = off)\nimport foo:foo/types; }", "2:8"},
+    {"package foo:foo;\ninterface foo { @since(version = 1.2.3) type n = future<result>; }",
+     "2:57"},
+    {"package foo:foo;\npackage a:b { @unstable(feature = active) package c:d { } }", "2:43"},
     {"package a:b;\ninterface i { type a = map<f32, u8>; }", "2:24"},
     {"package a:b;\ninterface i { type k = string; type a = map<k, u8>; }", "2:41"},
     {"package a:b;\ninterface i { type a = map<list<u8>, u8>; }", "2:24"},
@@ -621,6 +625,9 @@ static const char *const accepted[] = {
     "package a:b;\nworld i { import a-b: interface {} export ab: func(); }",
     "package a:b;\ninterface ab { } interface a-b { }",
     "package a:b;\nuse i as ab; use i as a-b;\ninterface i { }\nworld w { import ab; }",
+    "package a:b@0.1.0;\ninterface foo { @unstable(feature = inactive) use "
+    "wasi:io/wasi@0.1.0.{error}; @unstable(feature = inactive) x: func(y: borrow<error>); "
+    "}\npackage wasi:io@0.1.0 { interface error { resource error; } }",
 };
 
 TEST(what_is_left_out_hurts_nobody)

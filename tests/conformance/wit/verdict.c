@@ -11,6 +11,8 @@
 
 #include "base/file.h"
 #include "compare.h"
+#include "component/component.h"
+#include "component/plan.h"
 #include "component/wit_binary.h"
 
 #define FILE_BYTES_MAX ((size_t)64 << 20)
@@ -32,6 +34,21 @@ static void write_beside(const char *path, const char *suffix, int rc, struct bu
     fclose(file);
 }
 
+static int print_component(struct str bytes, struct arena *arena, struct buf *text,
+                           struct error *err)
+{
+    struct component *component;
+    const struct wit_world *world;
+    int rc = component_decode(bytes, &component, err);
+    if (rc < 0)
+        return rc;
+    rc = component_world(component, arena, &world, err);
+    if (rc == 0)
+        wit_print_component_world(world, text);
+    component_free(component);
+    return rc;
+}
+
 static void decode_theirs(const char *path)
 {
     ERROR(err);
@@ -43,10 +60,14 @@ static void decode_theirs(const char *path)
     struct arena arena = ARENA_INIT(SIZE_MAX);
     struct wit_binary wit;
     int rc = file_read(from, &content, &err);
-    if (rc == 0)
+    if (rc == 0 && wit_binary_kind(buf_str(&content)) == WIT_BINARY_COMPONENT) {
+        // A package of nothing looks like a component of nothing.
+        rc = print_component(buf_str(&content), &arena, &text, &err);
+    } else if (rc == 0) {
         rc = wit_binary_decode(buf_str(&content), &arena, &wit, &err);
-    if (rc == 0)
-        wit_print_packages(wit.package, wit.others, wit.other_count, &text);
+        if (rc == 0)
+            wit_print_packages(wit.package, wit.others, wit.other_count, &text);
+    }
     write_beside(path, ".theirs.text", rc, &text, &err);
     arena_done(&arena);
 }
