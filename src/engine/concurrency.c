@@ -323,14 +323,20 @@ static void end_call(struct instance_call *call, enum task_end end, const struct
         call->ended(call->arg, end, err);
 }
 
-// Calls wait for their result, but nothing is left that could wake a thread.
-static bool is_deadlocked(const struct instance *instance)
+// Nothing is left that could wake a thread, but another call.
+static bool is_at_rest(const struct instance *instance)
 {
     if (async_has_ready(&instance->async) || instance->async.host_count > 0)
         return false;
     for (const struct task *task = instance->tasks; task; task = task->next)
         if (!task->blocked)
             return false;
+    return true;
+}
+
+// Calls that wait for their result will not get one.
+static bool is_deadlocked(const struct instance *instance)
+{
     for (const struct instance_call *call = instance->calls; call; call = call->next)
         if (!call->has_returned)
             return true;
@@ -345,12 +351,27 @@ static void end_rest(struct instance *instance)
         end_call(instance->calls, instance->end, &instance->fault);
 }
 
+// What their tasks left behind has no end of its own: suspended threads, reads that nobody meets.
+// Those that begin meanwhile are looked at in the next tick.
+static void end_returned(struct instance *instance)
+{
+    struct instance_call *calls = TAKE(instance->calls);
+    calls->link = &calls;
+    while (calls) {
+        calls->task->caller = NULL;
+        end_call(calls, TASK_RETURNED, NULL);
+    }
+    if (instance->calls)
+        executor_want_tick(instance);
+}
+
 void instance_settle(struct instance *instance)
 {
     if (instance->settling || instance->running)
         return;
     instance->settling++;
-    if (!instance->broken && is_deadlocked(instance)) {
+    bool is_resting = !instance->broken && instance->calls && is_at_rest(instance);
+    if (is_resting && is_deadlocked(instance)) {
         ERROR(err);
         (void)error_set(&err, -EDEADLK,
                         "deadlock: every task of the component waits for another one");
@@ -358,6 +379,8 @@ void instance_settle(struct instance *instance)
     }
     if (instance->broken)
         end_rest(instance);
+    else if (is_resting)
+        end_returned(instance);
     instance->settling--;
     if (instance->free_wanted)
         instance_free(instance);

@@ -140,4 +140,11 @@ def test_options_are_told_when_they_are_wrong():
         contains(err, f"`{option} {value}`: expected")
 
 
+def test_a_call_ends_when_nothing_can_happen_any_more():
+    threads = os.path.join(FIXTURES, "..", "components", "thread_rules", "thread_rules.0.wasm")
+    code, out, err = run("run", threads, "--invoke", "left-suspended()", timeout=20)
+    if "lacks garbage collection" not in err:
+        equal((code, out), (0, b"3\n"))
+
+
 main([v for k, v in list(globals().items()) if k.startswith("test_")])

@@ -329,12 +329,18 @@ static struct component_features features_of(struct str path)
     return features;
 }
 
-// Two files that a libwasmtime of few features cannot run.
+// Files that a libwasmtime of few features cannot run.
 static bool is_runnable(struct str path)
 {
-    bool needs_references =
-        str_ends(path, STR("linking/tags/tags")) || str_ends(path, STR("threads/threads"));
-    return !needs_references || core_code_has_references();
+    static const struct str need_references[] = {
+        STR_INIT("linking/tags/tags"),           STR_INIT("threads/threads"),
+        STR_INIT("thread_rules/thread_rules"),   STR_INIT("thread_tasks/thread_tasks"),
+        STR_INIT("builtin_rules/builtin_rules"),
+    };
+    for (size_t i = 0; i < ARRAY_LEN(need_references); i++)
+        if (str_ends(path, need_references[i]))
+            return core_code_has_references();
+    return true;
 }
 
 struct wast_totals wast_run_file(struct wast_run *run, const char *path)
