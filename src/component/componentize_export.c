@@ -32,10 +32,13 @@ static bool is_own_resource(const struct wit_typedef *def)
     return def->resource && !def->type && !def->alias_of;
 }
 
-// "wasi:cli/run@0.2" for "wasi:cli/run@0.2.6": up to the first number that is not 0.
+// "wasi:cli/run@0.2" for "wasi:cli/run@0.2.6": up to the first number that is not 0; of a
+// pre-release all but its build.
 static struct str standard_interface(struct str id)
 {
+    struct str build;
     ssize_t at = str_find_char(id, '@');
+    (void)str_cut(id, '+', &id, &build);
     if (at < 0 || str_find_char(str_from_index(id, (size_t)at), '-') >= 0)
         return id;
     size_t end = (size_t)at + 1;

@@ -50,6 +50,14 @@ TEST(exports_alone)
                       "  export add: func(a: u32, b: u32) -> u32;\n}\n");
 }
 
+// The core names lack the build of the version, which the component keeps.
+TEST(standard_names_of_a_version_with_a_build)
+{
+    _cleanup_(mem_freep) char *world = made_world("version", NULL, NULL);
+    CHECK_CONTAINS(world, "  import a:b/i@0.1.0-rc.1+x.5;\n");
+    CHECK_CONTAINS(world, "  export a:b/i@0.1.0-rc.1+x.5;\n");
+}
+
 TEST(imports_and_exports_with_resources)
 {
     _cleanup_(mem_freep) char *world = made_world("parts", NULL, NULL);
