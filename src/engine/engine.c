@@ -161,6 +161,8 @@ static void *tick(void *arg)
     struct engine *engine = arg;
     uint32_t hot_ticks = 0;
     make_engine(engine);
+    if (!engine->wasm)
+        return NULL;
     ask_for_short_slices();
     pthread_mutex_lock(&engine->ticker_lock);
     while (!engine->ticker_stop) {

@@ -186,6 +186,21 @@ static void turn_until_done(struct world *world, struct call *c)
         loop_turn(world->loop, true);
 }
 
+static void run(struct instance *instance, struct call *c)
+{
+    start(instance, c);
+    turn_until_done(c->world, c);
+}
+
+// Guest code may be interrupted anywhere: it gets to its next `wait` in some turn.
+static struct task_wait *turn_until_waiting(struct world *world, int waits)
+{
+    while (host.waits < waits)
+        loop_turn(world->loop, true);
+    CHECK_INT(host.waits, waits);
+    return host.waiting;
+}
+
 static void wake(void)
 {
     CHECK(host.waiting != NULL);
@@ -200,12 +215,12 @@ TEST(exports_are_called_with_values_and_keep_state)
     struct world world = open_world();
     struct instance *instance = new_instance(&world, (struct instance_limits){0});
     struct call add = {&world, "add", .args = {40, 2}};
-    start(instance, &add);
+    run(instance, &add);
     CHECK(add.done && add.end == TASK_RETURNED);
     CHECK_INT(add.result, 42);
     for (uint32_t i = 1; i <= 3; i++) {
         struct call count = {&world, "count"};
-        start(instance, &count);
+        run(instance, &count);
         CHECK_INT(count.result, i);
     }
     CHECK_INT(instance_memory_bytes(instance), 65536);
@@ -218,11 +233,11 @@ TEST(host_functions_see_guest_memory_in_place)
     struct world world = open_world();
     struct instance *instance = new_instance(&world, (struct instance_limits){0});
     struct call say = {&world, "say"};
-    start(instance, &say);
+    run(instance, &say);
     CHECK_INT(say.end, TASK_RETURNED);
     CHECK_TEXT(host.note, "hello");
     struct call outside = {&world, "say-outside"};
-    start(instance, &outside);
+    run(instance, &outside);
     CHECK_INT(outside.end, TASK_TRAPPED);
     CHECK_CONTAINS(outside.reason, "outside the memory of 65536 bytes");
     instance_free(instance);
@@ -236,10 +251,11 @@ TEST(a_host_function_parks_and_goes_on)
     struct call call = {&world, "wait-twice", .args = {5}};
     host.bonus = 1;
     start(instance, &call);
-    CHECK(!call.done && host.waits == 1);
+    turn_until_waiting(&world, 1);
+    CHECK(!call.done);
     wake();
-    loop_turn(world.loop, false);
-    CHECK(!call.done && host.waits == 2);
+    turn_until_waiting(&world, 2);
+    CHECK(!call.done);
     wake();
     turn_until_done(&world, &call);
     CHECK_INT(call.end, TASK_RETURNED);
@@ -259,12 +275,12 @@ TEST(many_instances_wait_at_once_and_end_in_any_order)
         instances[i] = new_instance(&world, (struct instance_limits){0});
         calls[i] = (struct call){&world, "wait-twice", .args = {i}};
         start(instances[i], &calls[i]);
-        waits[i] = host.waiting;
+        waits[i] = turn_until_waiting(&world, (int)i + 1);
     }
     for (uint32_t k = 0; k < COUNT; k++) {
         uint32_t i = k * 37 % COUNT;
         task_wake(waits[i]);
-        loop_turn(world.loop, false);
+        turn_until_waiting(&world, COUNT + (int)k + 1);
         CHECK(!calls[i].done);
         wake();
         turn_until_done(&world, &calls[i]);
@@ -324,16 +340,15 @@ TEST(a_guest_that_waits_in_the_host_is_not_entered_again_meanwhile)
     struct call second = {&world, "wait-twice", .args = {2}};
     start(instance, &first);
     start(instance, &second);
-    CHECK_INT(host.waits, 1);
+    turn_until_waiting(&world, 1);
     wake();
-    loop_turn(world.loop, false);
+    turn_until_waiting(&world, 2);
     wake();
     turn_until_done(&world, &first);
     CHECK_INT(first.result, 101);
-    while (host.waits < 3)
-        loop_turn(world.loop, false);
+    turn_until_waiting(&world, 3);
     wake();
-    loop_turn(world.loop, false);
+    turn_until_waiting(&world, 4);
     wake();
     turn_until_done(&world, &second);
     CHECK_INT(second.result, 102);
@@ -368,8 +383,7 @@ TEST(traps_say_their_reason_and_where)
         ERROR(err);
         struct instance *instance = new_instance(&world, (struct instance_limits){0});
         struct call call = {&world, cases[i].func};
-        start(instance, &call);
-        turn_until_done(&world, &call);
+        run(instance, &call);
         CHECK_INT(call.end, TASK_TRAPPED);
         CHECK_CONTAINS(call.reason, cases[i].words[0]);
         CHECK_CONTAINS(call.reason, cases[i].words[1]);
@@ -388,7 +402,7 @@ TEST(a_spinning_guest_yields_and_is_stopped_at_its_wall_time)
     start(spinner, &spin);
     CHECK(!spin.done);
     struct call add = {&world, "add", .args = {1, 2}};
-    start(neighbour, &add);
+    run(neighbour, &add);
     CHECK_INT(add.result, 3);
     turn_until_done(&world, &spin);
     CHECK_INT(spin.end, TASK_TIMED_OUT);
@@ -403,8 +417,7 @@ TEST(a_waiting_guest_is_stopped_at_its_wall_time)
     struct world world = open_world();
     struct instance *instance = new_instance(&world, (struct instance_limits){.wall_time_ms = 50});
     struct call call = {&world, "wait-twice"};
-    start(instance, &call);
-    turn_until_done(&world, &call);
+    run(instance, &call);
     CHECK_INT(call.end, TASK_TIMED_OUT);
     instance_free(instance);
     close_world(&world);
@@ -417,10 +430,10 @@ TEST(memory_stops_at_its_limit)
     struct instance *instance =
         new_instance(&world, (struct instance_limits){.memory_bytes_max = 4 * 65536});
     struct call grow = {&world, "grow", .args = {2}};
-    start(instance, &grow);
+    run(instance, &grow);
     CHECK_INT((int32_t)grow.result, 1);
     struct call more = {&world, "grow", .args = {2}};
-    start(instance, &more);
+    run(instance, &more);
     CHECK_INT((int32_t)more.result, -1);
     CHECK_INT(instance_memory_bytes(instance), 3 * 65536);
     instance_free(instance);
