@@ -94,6 +94,9 @@ int fs_open_at(const struct fs_node *self, uint8_t path_flags, struct str path, 
         return rc;
     if (fs_is_full(self->wasi))
         return -EMFILE;
+    // What makes or empties a file writes it; without flags it is read as well (wasi-testsuite).
+    if (open_flags & (FS_CREATE | FS_TRUNCATE))
+        flags |= (uint8_t)(FS_WRITE | (flags & (FS_READ | FS_WRITE) ? 0 : FS_READ));
     _cleanup_(fd_closep) int fd = open_node(
         self, path, access_flags(flags) | creation_flags(open_flags) | follow_flag(path_flags));
     if (fd < 0)

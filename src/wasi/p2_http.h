@@ -34,8 +34,9 @@ struct field_list {
 
 // Fields that belong to a connection, not to the message: guests neither see nor set them.
 bool field_name_forbidden(struct str name);
-// True when all bytes may stand in a field value once white space at its ends is gone.
-bool field_value_valid(struct str value);
+// True when all bytes may stand in a field value once white space at its ends is gone; that of
+// content-length is digits only.
+bool field_value_valid(struct str name, struct str value);
 
 void field_list_done(struct field_list *list);
 // The list outlives the instance that is charged for it.

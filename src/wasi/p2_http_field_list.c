@@ -45,8 +45,11 @@ static struct str trim_ows(struct str value)
     return value;
 }
 
-bool field_value_valid(struct str value)
+bool field_value_valid(struct str name, struct str value)
 {
+    uint64_t length;
+    if (str_eq_nocase(name, STR("content-length")))
+        return str_to_u64(value, INT64_MAX, &length) == 0;
     return http_value_valid(trim_ows(value));
 }
 

@@ -79,11 +79,8 @@ static bool check_name(struct str name, enum p2_http_types_header_error *error)
 
 static bool check_value(struct str name, struct str value, enum p2_http_types_header_error *error)
 {
-    uint64_t length;
     *error = P2_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX;
-    if (str_eq_nocase(name, STR("content-length")))
-        return str_to_u64(value, INT64_MAX, &length) == 0;
-    return field_value_valid(value);
+    return field_value_valid(name, value);
 }
 
 static bool check_mutable(const struct p2_http_types_fields *fields,

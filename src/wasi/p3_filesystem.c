@@ -59,9 +59,6 @@ int p3_filesystem_types_descriptor_open_at(
     struct p3_result_filesystem_types_descriptor_filesystem_types_error_code *ret)
 {
     struct fs_node node;
-    // What makes or empties a file writes it; without flags it is read as well (wasi-testsuite).
-    if (open_flags & (FS_CREATE | FS_TRUNCATE))
-        flags |= (uint8_t)(FS_WRITE | (flags & (FS_READ | FS_WRITE) ? 0 : FS_READ));
     int rc = fs_open_at(&self->node, path_flags, path, open_flags, flags, &node);
     ret->is_err = rc < 0;
     if (rc < 0) {

@@ -27,7 +27,7 @@ static bool check(const struct p3_http_types_fields *self, struct str name,
 static bool add(struct p3_http_types_fields *self, struct str name, struct str value,
                 struct p3_http_types_header_error *error)
 {
-    if (!field_value_valid(value))
+    if (!field_value_valid(name, value))
         error->tag = P3_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX;
     else if (field_list_add(&self->fields.list, name, value) < 0)
         error->tag = P3_HTTP_TYPES_HEADER_ERROR_SIZE_EXCEEDED;
@@ -92,7 +92,7 @@ int p3_http_types_fields_set(struct canon_call *call, struct p3_http_types_field
 {
     ret->is_err = !check(self, name, &ret->err);
     for (size_t i = 0; i < value.len && !ret->is_err; i++) {
-        ret->is_err = !field_value_valid(value.data[i]);
+        ret->is_err = !field_value_valid(name, value.data[i]);
         ret->err.tag = P3_HTTP_TYPES_HEADER_ERROR_INVALID_SYNTAX;
     }
     if (!ret->is_err && !field_list_fits(&self->fields.list, name, value.data, value.len)) {
