@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""wasi:filesystem and wasi:sockets 0.3: what `p3-probe` tries, against what it must be answered.
+"""wasi:filesystem, wasi:sockets and the fields of wasi:http 0.3: what `p3-probe` tries, against
+what it must be answered.
 
 `p3_probe_test.py --write` writes down what it is answered now.
 """
@@ -52,6 +53,10 @@ def test_filesystem():
         assert os.listdir(os.path.join(top, "outside")) == [], "it left its folder"
 
 
+def test_fields():
+    check("fields")
+
+
 def test_tcp():
     need_ipv6()
     check("tcp", "--inherit-network")
@@ -72,5 +77,5 @@ def test_sockets_are_refused_without_a_rule():
 
 
 if "--write" in sys.argv:
-    sys.argv = [sys.argv[0], "filesystem", "tcp", "udp", "names", "--write"]
+    sys.argv = [sys.argv[0], "filesystem", "fields", "tcp", "udp", "names", "--write"]
 main([v for k, v in list(globals().items()) if k.startswith("test_")])

@@ -73,10 +73,7 @@ fn names(log: &mut Log) {
             f.set(name, &[b"1".to_vec(), b"2".to_vec()]),
         );
         log.line(&format!("get {name:?}"), (f.get(name), f.has(name)));
-        log.line(
-            &format!("get and delete {name:?}"),
-            f.get_and_delete(name),
-        );
+        log.line(&format!("get and delete {name:?}"), f.get_and_delete(name));
         log.line(&format!("delete {name:?}"), f.delete(name));
         log.line(&format!("list {name:?}"), list(&[("x", "1"), (name, "2")]));
     }
@@ -127,7 +124,10 @@ fn immutable(log: &mut Log) {
     log.line("delete nothing in view", view.delete("y"));
     log.line("get and delete in view", view.get_and_delete("x"));
     let copy = view.clone();
-    log.line("append to copy of view", (copy.append("y", b"1"), all(&copy)));
+    log.line(
+        "append to copy of view",
+        (copy.append("y", b"1"), all(&copy)),
+    );
     drop(request);
     log.line("view", all(&view));
 }

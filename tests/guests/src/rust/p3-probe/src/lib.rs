@@ -1,6 +1,7 @@
 //! A P3 command that tries what an interface may answer and prints a line for
-//! each: `fs` in its first preopened folder, `tcp`, `udp` and `names` on
+//! each: `fs` in its first preopened folder, `fields` of HTTP, `tcp`, `udp` and `names` on
 //! loopback. The lines are the same in every run.
+mod fields;
 mod fs;
 mod names;
 mod tcp;
@@ -33,6 +34,7 @@ impl wasip3::exports::cli::run::Guest for Probe {
     async fn run() -> Result<(), ()> {
         let args = environment::get_arguments();
         match args.get(1).map(String::as_str) {
+            Some("fields") => fields::probe(&mut Log),
             Some("fs") => fs::probe(&mut Log).await,
             Some("tcp") => tcp::probe(&mut Log).await,
             Some("udp") => udp::probe(&mut Log).await,
