@@ -27,6 +27,8 @@
 #define _malloc_            __attribute__((malloc, warn_unused_result, returns_nonnull))
 // For the path of each call, where a function shared by two callers costs measurably.
 #define _inline_ inline __attribute__((always_inline))
+// The rare part of such a path, which would make it save registers.
+#define _apart_ __attribute__((noinline))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

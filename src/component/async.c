@@ -120,71 +120,89 @@ static bool is_on_stack(const struct async_store *store, const struct async_thre
     return false;
 }
 
-static bool is_inside(const struct async_store *store, uint32_t instance, uint32_t ancestor)
+static bool is_inside(const struct async_instance *instance, const struct async_instance *ancestor)
 {
-    for (; instance != PLAN_NONE; instance = store->instances[instance].parent)
+    for (; instance; instance = instance->parent)
         if (instance == ancestor)
             return true;
     return false;
 }
 
-// *levels: the instance and its ancestors that the current thread has not entered already.
-static _inline_ int find_levels(const struct async_thread *thread, uint32_t *levels)
+// Which it runs in. NULL: the host.
+static struct async_instance *home_of(const struct async_thread *thread)
 {
-    const struct async_store *store = thread->store;
-    uint32_t caller = store->current ? store->current->component_instance : PLAN_NONE;
-    uint32_t at = thread->component_instance;
-    *levels = 0;
-    for (; at != PLAN_NONE && !is_inside(store, caller, at); at = store->instances[at].parent) {
-        if (unlikely(store->instances[at].entered))
-            return is_on_stack(store, store->instances[at].entered) ? -EDEADLK : -EBUSY;
-        ++*levels;
-    }
-    return 0;
+    return thread->component_instance == PLAN_NONE ? NULL : instance_of(thread);
 }
 
-int async_may_enter(const struct async_thread *thread)
+// Takes back what async_enter() did to the first `levels` instances from the thread's own upwards.
+static void unmark(const struct async_thread *thread, uint32_t levels)
 {
-    uint32_t levels;
-    return find_levels(thread, &levels);
+    for (struct async_instance *at = home_of(thread); levels > 0; levels--, at = at->parent)
+        at->entered = NULL;
+}
+
+static _apart_ int refuse_entry(const struct async_thread *thread, uint32_t levels,
+                                const struct async_thread *entered)
+{
+    unmark(thread, levels);
+    return is_on_stack(thread->store, entered) ? -EDEADLK : -EBUSY;
 }
 
 int async_enter(struct async_thread *thread)
 {
-    struct async_store *store = thread->store;
-    uint32_t levels, at = thread->component_instance;
-    int rc = find_levels(thread, &levels);
-    if (rc < 0)
-        return rc;
-    for (uint32_t i = 0; i < levels; i++, at = store->instances[at].parent)
-        store->instances[at].entered = thread;
+    const struct async_thread *current = thread->store->current;
+    const struct async_instance *caller = current ? home_of(current) : NULL;
+    uint32_t levels = 0;
+    for (struct async_instance *at = home_of(thread); at && !is_inside(caller, at);
+         at = at->parent, levels++) {
+        if (unlikely(at->entered))
+            return refuse_entry(thread, levels, at->entered);
+        at->entered = thread;
+    }
     thread->levels = levels;
     return 0;
 }
 
-void async_leave(struct async_thread *thread)
+int async_may_enter(struct async_thread *thread)
+{
+    int rc = async_enter(thread);
+    if (rc == 0)
+        unmark(thread, thread->levels);
+    thread->levels = 0;
+    return rc;
+}
+
+static _apart_ void tell_left(const struct async_thread *thread, uint32_t levels)
 {
     struct async_store *store = thread->store;
-    uint32_t at = thread->component_instance;
-    for (uint32_t i = 0; i < thread->levels; i++, at = store->instances[at].parent) {
-        struct async_instance *instance = &store->instances[at];
-        instance->entered = NULL;
-        if (instance->blocked.first)
-            async_unblock(store, instance);
+    for (struct async_instance *at = home_of(thread); levels > 0; levels--, at = at->parent)
+        if (at->blocked.first)
+            async_unblock(store, at);
+    if (store->stuck_count > 0)
+        store->ops->unstuck(store);
+}
+
+void async_leave(struct async_thread *thread)
+{
+    uint32_t levels = thread->levels;
+    bool is_awaited = thread->store->stuck_count > 0;
+    struct async_instance *at = home_of(thread);
+    for (uint32_t i = 0; i < levels; i++, at = at->parent) {
+        at->entered = NULL;
+        is_awaited |= at->blocked.first != NULL;
     }
     thread->levels = 0;
-    if (unlikely(store->stuck_count > 0))
-        store->ops->unstuck(store);
+    if (unlikely(is_awaited))
+        tell_left(thread, levels);
 }
 
 // The instance, or the ancestor, that somebody is stuck in.
 static struct async_instance *busy_instance(const struct async_thread *thread)
 {
-    struct async_store *store = thread->store;
-    uint32_t at = thread->component_instance;
-    while (!store->instances[at].entered)
-        at = store->instances[at].parent;
-    return &store->instances[at];
+    struct async_instance *at = instance_of(thread);
+    while (!at->entered)
+        at = at->parent;
+    return at;
 }
 
 // ---- running ------------------------------------------------------------------------------------
@@ -502,15 +520,19 @@ void async_host_thread_cancel(struct async_thread *thread)
 void async_store_init(struct async_store *store, const struct async_ops *ops,
                       const struct plan *plan, struct async_instance *instances, void *engine)
 {
-    *store =
-        (struct async_store){.ops = ops, .plan = plan, .instances = instances, .engine = engine};
+    *store = (struct async_store){.ops = ops,
+                                  .plan = plan,
+                                  .instances = instances,
+                                  .engine = engine,
+                                  .has_threads = plan->has_threads};
     list_init(&store->ready);
     async_store_limit(store, 0, 0, 0);
     for (uint32_t i = 0; i < plan->component_instance_count; i++) {
         handle_table_init(&instances[i].handles);
         instances[i].handles.quota = &store->handles;
         list_init(&instances[i].blocked);
-        instances[i].parent = plan->component_parents[i];
+        uint32_t parent = plan->component_parents[i];
+        instances[i].parent = parent == PLAN_NONE ? NULL : &instances[parent];
     }
 }
 
@@ -550,6 +572,7 @@ void async_store_done(struct async_store *store)
     free(store->spare_task);
     while (store->subtasks)
         subtask_free(store->subtasks);
+    free(store->spare_subtask);
     streams_done(store);
     for (uint32_t i = 0; i < store->plan->component_instance_count; i++) {
         handle_table_done(&store->instances[i].handles);

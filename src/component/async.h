@@ -130,9 +130,9 @@ struct thread_table {
 
 struct async_instance {
     struct handle_table handles;
-    uint32_t parent;              // PLAN_NONE: the root
-    bool cannot_leave;            // its realloc or post-return runs: it may not call imports
-    struct async_thread *entered; // which runs in it, or is stuck in a function of the host
+    struct async_instance *parent; // NULL: the root
+    bool cannot_leave;             // its realloc or post-return runs: it may not call imports
+    struct async_thread *entered;  // which runs in it, or is stuck in a function of the host
     uint32_t backpressure;
     uint32_t entering;              // threads in WAIT_ENTRY
     struct async_thread *exclusive; // of the task that runs alone
@@ -187,7 +187,8 @@ struct async_store {
     struct async_thread *current;
     struct async_thread *switch_to; // runs next, in place of the thread that blocks
     struct thread_list ready;
-    bool gives_way; // set from outside while async_tick() runs: it returns soon
+    bool has_threads; // the plan's
+    bool gives_way;   // set from outside while async_tick() runs: it returns soon
     struct handle_quota handles;
     uint32_t thread_count, threads_max;
     uint32_t stream_count, streams_max; // subtasks count as well
@@ -199,6 +200,7 @@ struct async_store {
     struct subtask *subtasks;
     struct stream *streams;
     struct async_task *spare_task;                     // for the next call
+    struct subtask *spare_subtask;                     // the same
     struct async_equal_types equal[ASYNC_EQUAL_TYPES]; // the latest ones
     uint32_t equal_next;
 };
@@ -252,7 +254,7 @@ _must_use_ int async_resume(struct async_thread *thread, bool cancelled, struct 
 // Enters the component instance and its ancestors that the current thread is not in. -EBUSY: a
 // thread is stuck in one; -EDEADLK: a caller of the current thread runs in one.
 _must_use_ int async_enter(struct async_thread *thread);
-_must_use_ int async_may_enter(const struct async_thread *thread); // whether it could
+_must_use_ int async_may_enter(struct async_thread *thread); // whether it could
 void async_leave(struct async_thread *thread);
 // Between two callbacks: waits for an event of thread->set, or just for a turn without a set.
 // False: it has come already, and nobody is to be given way to. True: the fiber that calls this

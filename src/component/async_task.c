@@ -240,7 +240,7 @@ static int run_task(struct async_thread *thread, struct error *err)
     if (rc < 0)
         return rc;
     task->state = TASK_STARTED;
-    if (unlikely(store->plan->has_threads))
+    if (unlikely(store->has_threads))
         rc = async_thread_register(thread, err);
     if (rc == 0)
         rc = task->caller->start(task, &call, flat);
@@ -381,9 +381,9 @@ int async_task_spawn(struct async_task *task, uint32_t table, uint32_t element, 
 // ---- functions of synchronous type --------------------------------------------------------------
 
 // The current thread runs in the callee meanwhile.
-static int enter_nested(struct async_task *task, struct async_store *store,
-                        const struct plan_lifted *lifted, uint32_t component_instance,
-                        struct error *err)
+static _inline_ int enter_nested(struct async_task *task, struct async_store *store,
+                                 const struct plan_lifted *lifted, uint32_t component_instance,
+                                 struct error *err)
 {
     struct async_thread *thread = &task->thread;
     task->lifted = lifted;
@@ -401,7 +401,7 @@ static int enter_nested(struct async_task *task, struct async_store *store,
         return error_set(err, -EFAULT, "cannot enter component instance: it is running already");
     thread->outer = store->current;
     store->current = thread;
-    return unlikely(store->plan->has_threads) ? async_thread_register(thread, err) : 0;
+    return unlikely(store->has_threads) ? async_thread_register(thread, err) : 0;
 }
 
 static void leave_nested(struct async_task *task)
@@ -424,22 +424,20 @@ static void init_on_stack(struct async_task *task)
     task->caller_data = NULL;
     task->borrows = 0;
     task->threads = NULL;
-    thread->levels = 0;
     thread->index = 0;
     thread->wait = WAIT_NOTHING;
     thread->cancellable = false;
     thread->is_cancelled = false;
-    thread->body = NULL;
-    thread->waitable = NULL;
     thread->queue = NULL;
     thread->storage[0] = thread->storage[1] = 0;
     thread->fiber = NULL;
 }
 
 // Threads that a task made may outlive its result; then the task does so as well.
-static struct async_task *nested_new(struct async_store *store, struct async_task *on_stack)
+static _inline_ struct async_task *nested_new(struct async_store *store,
+                                              struct async_task *on_stack)
 {
-    if (likely(!store->plan->has_threads)) {
+    if (likely(!store->has_threads)) {
         init_on_stack(on_stack);
         return on_stack;
     }

@@ -42,18 +42,31 @@ void subtask_link(struct subtask *subtask)
     store->subtasks = subtask;
 }
 
+static struct subtask *subtask_new(struct async_store *store)
+{
+    struct subtask *subtask = store->spare_subtask;
+    if (!subtask)
+        return mem_new(struct subtask);
+    store->spare_subtask = NULL;
+    *subtask = (struct subtask){.state = SUBTASK_STARTING};
+    return subtask;
+}
+
 void subtask_free(struct subtask *subtask)
 {
+    struct async_store *store = subtask->store;
     waitable_join(&subtask->waitable, NULL);
     free(subtask->lends.items);
-    subtask->store->stream_count--;
+    store->stream_count--;
     *subtask->link = subtask->next;
     if (subtask->next)
         subtask->next->link = subtask->link;
     if (subtask->is_job)
         host_job_free(container_of(subtask, struct host_job, subtask));
-    else
+    else if (store->spare_subtask)
         free(subtask);
+    else
+        store->spare_subtask = subtask;
 }
 
 // Core values that an asynchronous lowering receives.
@@ -181,7 +194,7 @@ static int lower_sync(struct canon_call *call, const struct plan_lifted *lifted,
 static int lower_async(struct canon_call *call, const struct plan_lifted *lifted,
                        union core_value *values)
 {
-    struct subtask *subtask = mem_new(struct subtask);
+    struct subtask *subtask = subtask_new(call->async);
     struct async_task *task;
     subtask_init(subtask, call, lifted->type);
     subtask_link(subtask);

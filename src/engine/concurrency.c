@@ -217,13 +217,22 @@ static int begin(struct async_store *store, const struct canon_options *options,
     return instance_begin_call(instance_of(store), options, call);
 }
 
+static _apart_ int call_new_slot(struct instance *instance, uint32_t slot, union core_value *values,
+                                 uint32_t count, struct error *err)
+{
+    wasmtime_func_t *func;
+    int rc = instance_func(instance, slot, &func, err);
+    return rc < 0 ? rc : instance_call_core(instance, func, values, count, err);
+}
+
 static int call_slot(struct async_store *store, uint32_t slot, union core_value *values,
                      uint32_t count, struct error *err)
 {
     struct instance *instance = instance_of(store);
-    wasmtime_func_t *func = &instance->funcs[slot].func;
-    int rc = likely(instance->funcs[slot].known) ? 0 : instance_func(instance, slot, &func, err);
-    return rc < 0 ? rc : instance_call_core(instance, func, values, count, err);
+    const struct func_slot *func = &instance->funcs[slot];
+    if (unlikely(!func->known))
+        return call_new_slot(instance, slot, values, count, err);
+    return instance_call_core(instance, &func->func, values, count, err);
 }
 
 static_assert(sizeof(wasmtime_func_t) <= sizeof(struct async_func), "a function has no room");

@@ -117,14 +117,14 @@ int instance_table(struct instance *instance, uint32_t slot, wasmtime_extern_t *
     return get_export(instance, &instance->plan->tables[slot], out, err);
 }
 
-static void read_memory(struct instance *instance, struct memory_slot *slot)
+static _apart_ void read_memory(struct instance *instance, struct memory_slot *slot)
 {
     slot->data = wasmtime_memory_data(instance->context, &slot->memory);
     slot->size = wasmtime_memory_data_size(instance->context, &slot->memory);
     slot->growth = instance->memory_growth;
 }
 
-static int find_memory(struct instance *instance, uint32_t slot, struct error *err)
+static _apart_ int find_memory(struct instance *instance, uint32_t slot, struct error *err)
 {
     wasmtime_extern_t found;
     int rc = get_export(instance, &instance->plan->memories[slot], &found, err);
@@ -138,7 +138,7 @@ static int find_memory(struct instance *instance, uint32_t slot, struct error *e
 // ---- calls
 // ----------------------------------------------------------------------------------------
 
-void instance_refresh_memory(struct canon_call *call)
+static _inline_ void refresh_memory(struct canon_call *call)
 {
     struct instance *instance = call->instance;
     const struct canon_options *options = call->options;
@@ -149,6 +149,11 @@ void instance_refresh_memory(struct canon_call *call)
         read_memory(instance, slot);
     call->memory = slot->data;
     call->memory_size = slot->size;
+}
+
+void instance_refresh_memory(struct canon_call *call)
+{
+    refresh_memory(call);
 }
 
 int instance_begin_call(struct instance *instance, const struct canon_options *options,
@@ -180,7 +185,7 @@ int instance_begin_call(struct instance *instance, const struct canon_options *o
         if (rc < 0)
             return rc;
     }
-    instance_refresh_memory(call);
+    refresh_memory(call);
     return 0;
 }
 
@@ -214,7 +219,7 @@ static int call_helper(struct canon_call *call, uint32_t slot, union core_value 
     component->cannot_leave = true;
     rc = instance_call_core(instance, func, values, count, call->error);
     component->cannot_leave = outer;
-    instance_refresh_memory(call);
+    refresh_memory(call);
     return rc;
 }
 
@@ -253,7 +258,7 @@ static int canon_invoke(struct canon_call *call, const void *func, union core_va
 {
     int rc = async_invoke(call, func, flat);
     if (rc == 0)
-        instance_refresh_memory(call);
+        refresh_memory(call);
     return rc;
 }
 
