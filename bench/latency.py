@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Latency at a constant rate (bench/rate.c), and what a guest that misbehaves does to that of its neighbour."""
-import socket
-import threading
+import subprocess
 
 import loads
 
@@ -34,36 +33,19 @@ def rate(bench):
 
 
 class Neighbour:
-    """Asks for a path again and again, one request at a time."""
+    """Asks for a path again and again, one request at a time. A program in C: it shares the CPU of the load generator."""
 
-    def __init__(self, port, path):
-        self.port, self.path, self.stopped, self.connection = port, path, False, None
-        self.thread = threading.Thread(target=self.run, daemon=True)
-
-    def run(self):
-        while not self.stopped:
-            try:
-                with socket.create_connection(("127.0.0.1", self.port), 5) as self.connection:
-                    self.connection.settimeout(60)
-                    self.connection.sendall(f"GET {self.path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".encode())
-                    while self.connection.recv(65536):
-                        pass
-            except OSError:
-                pass
+    def __init__(self, server, path):
+        url = f"http://127.0.0.1:{server.port}{path}"
+        self.argv = ["taskset", "-c", "1", "wrk", "-t1", "-c1", "-d600s", "--timeout", "600s", url] if path else ["true"]
 
     def __enter__(self):
-        if self.path:
-            self.thread.start()
+        self.process = subprocess.Popen(self.argv, stdout=subprocess.DEVNULL)
         return self
 
     def __exit__(self, *_):
-        self.stopped = True
-        if self.path:
-            try:
-                self.connection.shutdown(socket.SHUT_RDWR)
-            except (OSError, AttributeError):
-                pass
-            self.thread.join(5)
+        self.process.kill()
+        self.process.wait()
 
 
 def neighbour(bench):
@@ -74,7 +56,7 @@ def neighbour(bench):
     loads.print_head("server", "neighbour", "p50 µs", "p99 µs", "ratio to alone", "unanswered")
     for name, make in peers.items():
         def once(path):
-            with make() as server, Neighbour(server.port, path):
+            with make() as server, Neighbour(server, path):
                 loads.constant_rate(bench.rate_program, server, per_second, 1)
                 return loads.constant_rate(bench.rate_program, server, per_second, bench.seconds)
 
