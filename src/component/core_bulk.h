@@ -15,10 +15,10 @@
 #include "base/str.h"
 
 // Part of the key of compiled code: change it with what is written.
-#define CORE_BULK_VERSION "bulk-2"
+#define CORE_BULK_VERSION "bulk-3"
 
 // What is done in one go, uninterrupted.
-#define CORE_BULK_PIECE_BYTES (256 * 1024)
+#define CORE_BULK_PIECE_BYTES (32 * 1024)
 
 // Memories of one module: the engine's validator takes no more.
 #define CORE_BULK_MEMORIES_MAX 100u

@@ -110,7 +110,7 @@ TEST(what_has_no_large_fill_or_copy_is_left)
     check_left(memory, STR_EMPTY);
     check_left(memory, BYTES("\x41\x8b\xfc\x0b\x1a"));              // 0xfc 0x0b within a constant
     check_left(memory, BYTES("\x41\x00\x41\x00\x41\xe4\x00" FILL)); // 100 bytes
-    check_left(memory, BYTES("\x41\x00\x41\x00\x41\x80\x80\x10" COPY)); // a whole piece
+    check_left(memory, BYTES("\x41\x00\x41\x00\x41\x80\x80\x02" COPY)); // a whole piece
     check_left(memory, BYTES("\x41\x00\x41\x00\x41\x00\xfc\x11\x00"));  // table.fill
 }
 
@@ -121,7 +121,7 @@ TEST(each_kind_and_pair_of_memories_has_one_function)
         BYTES(UNKNOWN_SIZE FILL UNKNOWN_SIZE FILL),
         BYTES(UNKNOWN_SIZE COPY UNKNOWN_SIZE FILL),
         BYTES(UNKNOWN_SIZE COPY UNKNOWN_SIZE "\xfc\x0a\x00\x02" UNKNOWN_SIZE "\xfc\x0a\x02\x00"),
-        BYTES("\x41\x00\x41\x00\x41\x81\x80\x10" FILL), // a byte more than a piece
+        BYTES("\x41\x00\x41\x00\x41\x81\x80\x02" FILL), // a byte more than a piece
         BYTES("\x41\x00\x41\x00\x41\x7f" FILL),         // -1
         BYTES(UNKNOWN_SIZE "\xfc\x8b\x80\x00\x80\x00"), // numbers longer than they need be
     };

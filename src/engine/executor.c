@@ -47,6 +47,9 @@ static void unqueue(struct task **first, struct task ***end, struct task *task)
 // (slice_timer.h) looks where the ticker does not get a CPU. So others on the thread
 // hardly notice it. Short runs are caught as well, by chance: a tick makes code warm, the next one
 // in a row hot, and each run that came to its own end cools it.
+//
+// Where there was hot code there will be more: for a while afterwards what is new is guarded. It
+// gives way too when the loop has events, but goes on in the next turn.
 
 #define WARM         1u
 #define HEAT_OF_TICK 8u
@@ -57,21 +60,49 @@ static void unqueue(struct task **first, struct task ***end, struct task *task)
 // Hot code gets a slice so often, and so much of it, even when the loop has always something to do.
 #define SLICE_PAUSE_NS 1000000u
 #define SLICE_MIN_NS   250000u
+#define GUARD_NS       UINT64_C(1000000000)
+// What guarded code may take whatever the loop has.
+#define GUARDED_NS_MIN 150000u
+
+static _apart_ void begin_guard(struct executor *executor)
+{
+    if (loop_now(executor->loop) >= executor->guard_end) {
+        executor->guard_end = 0;
+        return;
+    }
+    atomic_store(&executor->preempt, false);
+    executor->is_guarded = true;
+    slice_timer_start(&executor->slice_timer, executor, GUARDED_NS_MIN);
+}
 
 void executor_begin_run(struct executor *executor)
 {
     executor->entry_tick = atomic_load_explicit(&executor->engine->ticks, memory_order_relaxed);
-    if (!executor->in_slice)
-        executor->entries++;
+    if (executor->in_slice)
+        return;
+    executor->entries++;
+    if (unlikely(executor->guard_end > 0))
+        begin_guard(executor);
+}
+
+static bool is_preempted(const struct executor *executor)
+{
+    return (executor->in_slice || executor->is_guarded) && atomic_load(&executor->preempt);
 }
 
 void executor_end_run(struct executor *executor, uint32_t hits_before, uint32_t *heat)
 {
-    bool was_preempted = executor->in_slice && atomic_load(&executor->preempt);
+    bool was_preempted = is_preempted(executor);
     if (executor->hits != hits_before)
         *heat = *heat == 0 ? WARM : MIN(*heat + HEAT_OF_TICK, HEAT_MAX);
     else if (*heat > 0 && !was_preempted)
         --*heat;
+}
+
+void executor_end_guard(struct executor *executor)
+{
+    executor->is_guarded = false;
+    slice_timer_stop(&executor->slice_timer);
 }
 
 wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *arg, uint64_t *delta,
@@ -81,7 +112,7 @@ wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *arg, u
     struct executor *executor = instance->executor;
     uint32_t now = atomic_load_explicit(&executor->engine->ticks, memory_order_relaxed);
     bool is_due = now != executor->entry_tick;
-    bool gives_way = is_due || (executor->in_slice && atomic_load(&executor->preempt));
+    bool gives_way = is_due || is_preempted(executor);
     executor->entry_tick = now;
     executor->hits += is_due;
     instance->async.gives_way |= gives_way;
@@ -94,8 +125,7 @@ wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *arg, u
 
 static void wake_later(struct executor *executor)
 {
-    if (!executor->yield_timer.active)
-        loop_timer_start(&executor->yield_timer, 0);
+    loop_defer_next(executor->loop, &executor->yield_defer);
 }
 
 static void push_hot(struct executor *executor, struct task *task)
@@ -211,9 +241,9 @@ void executor_forget_ticks(struct instance *instance)
     forget_tick(&executor->hot_ticks, &executor->hot_ticks_end, instance);
 }
 
-static void resume_yielded(struct loop_timer *timer)
+static void resume_yielded(struct loop_defer *defer)
 {
-    struct executor *executor = container_of(timer, struct executor, yield_timer);
+    struct executor *executor = container_of(defer, struct executor, yield_defer);
     struct task *task;
     while ((task = pop(&executor->yielded, &executor->yielded_end)))
         push(&executor->ready_end, task);
@@ -243,8 +273,10 @@ static void run_slice(struct loop_defer *defer)
         return;
     bool is_task = executor->hot && !(executor->hot_ticks && executor->last_was_task);
     executor->last_was_task = is_task;
-    if (is_task ? executor->hot->heat >= VERY_HOT : executor->hot_ticks->heat >= VERY_HOT)
+    if (is_task ? executor->hot->heat >= VERY_HOT : executor->hot_ticks->heat >= VERY_HOT) {
         atomic_store_explicit(&executor->engine->is_hot, true, memory_order_relaxed);
+        executor->guard_end = loop_now(executor->loop) + GUARD_NS;
+    }
     atomic_store(&executor->preempt, false);
     if (executor->slice_ns_min == 0)
         engine_watch(executor->engine, executor);
@@ -343,6 +375,7 @@ struct executor *executor_new(struct engine *engine, struct loop *loop)
     executor->loop = loop;
     executor->defer.callback = run_ready;
     executor->slice_defer.callback = run_slice;
+    executor->yield_defer.callback = resume_yielded;
     executor->ready_end = &executor->ready;
     executor->yielded_end = &executor->yielded;
     executor->ticks_end = &executor->ticks;
@@ -352,7 +385,6 @@ struct executor *executor_new(struct engine *engine, struct loop *loop)
     executor->deadlines_end = &executor->deadlines;
     engine_attach(engine, executor);
     loop_timer_init(&executor->timer, loop, expire);
-    loop_timer_init(&executor->yield_timer, loop, resume_yielded);
     release_queue_init(&executor->leaving, loop);
     return executor;
 }
@@ -367,8 +399,8 @@ void executor_free(struct executor *executor)
     slice_timer_done(&executor->slice_timer);
     loop_defer_cancel(executor->loop, &executor->defer);
     loop_defer_cancel(executor->loop, &executor->slice_defer);
+    loop_defer_cancel(executor->loop, &executor->yield_defer);
     loop_timer_done(&executor->timer);
-    loop_timer_done(&executor->yield_timer);
     release_queue_done(&executor->leaving);
     while (executor->spare) {
         struct task *task = executor->spare;

@@ -219,6 +219,8 @@ struct executor {
     _Atomic bool preempt; // by the ticker or slice_timer: the slice is to end
     struct slice_timer slice_timer;
     bool in_slice;         // hot code runs
+    bool is_guarded;       // code that is not hot runs where hot code ran lately
+    uint64_t guard_end;    // loop time; 0: none ran lately
     bool wants_slice;      // some is to run in this turn, if there is time
     bool last_was_task;    // the last slice was a task's, not an instance's
     uint32_t entry_tick;   // engine->ticks when code began to run
@@ -229,7 +231,8 @@ struct executor {
     uint32_t slice_ns_min; // what the next may take whatever the loop has
     struct loop *loop;
     struct loop_defer defer, slice_defer;
-    struct task *ready; // woken tasks, first to run first
+    struct loop_defer yield_defer; // resumes what yielded
+    struct task *ready;            // woken tasks, first to run first
     struct task **ready_end;
     struct task *yielded; // interrupted ones: they go on after the loop looked for events
     struct task **yielded_end;
@@ -241,9 +244,8 @@ struct executor {
     struct instance **later_end;
     struct instance *hot_ticks; // the same of those that run and run
     struct instance **hot_ticks_end;
-    struct loop_timer yield_timer; // resumes what yielded
-    struct loop_timer timer;       // of the earliest deadline
-    struct deadline *deadlines;    // earliest first
+    struct loop_timer timer;    // of the earliest deadline
+    struct deadline *deadlines; // earliest first
     struct deadline **deadlines_end;
     struct cpu_account *charged; // for what runs now; NULL: nobody
     uint64_t charged_since;
@@ -306,9 +308,11 @@ void executor_yield(struct task *task);
 void executor_want_tick(struct instance *instance);
 void executor_tick_later(struct instance *instance);
 void executor_forget_ticks(struct instance *instance);
-// Around what a task or an instance runs: whether it ran into a tick says how hot it is.
+// Around what a task or an instance runs: whether it ran into a tick says how hot it is. Within
+// another run only the end is told.
 void executor_begin_run(struct executor *executor);
 void executor_end_run(struct executor *executor, uint32_t hits_before, uint32_t *heat);
+void executor_end_guard(struct executor *executor); // after the outermost run, if it is_guarded
 // The engine's callback in code that the epoch caught.
 wasmtime_error_t *executor_interrupted(wasmtime_context_t *context, void *instance, uint64_t *delta,
                                        wasmtime_update_deadline_kind_t *kind);

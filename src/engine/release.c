@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "engine/release.h"
 
+#include <poll.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -9,6 +10,8 @@
 // To unmap more at once would be noticed by others on the thread: 64 pages take it 20 microseconds.
 #define PIECE_BYTES   ((size_t)256 << 10)
 #define AT_ONCE_BYTES ((uint64_t)1 << 20)
+// In one turn, while the loop has nothing else to do.
+#define PIECES_MAX 16u
 
 struct leaving_memory {
     uint8_t *data;
@@ -46,31 +49,37 @@ static void delete_first(struct release_queue *queue)
     queue->first = leaving->next;
     if (!queue->first)
         queue->end = &queue->first;
+    queue->count--;
     wasmtime_store_delete(leaving->store);
     vec_done(&leaving->memories);
     free(leaving);
 }
 
-// In the end of a turn: the next piece waits until the loop has looked for events.
-static void do_piece(struct loop_defer *defer)
+static bool has_events(const struct loop *loop)
 {
-    struct release_queue *queue = container_of(defer, struct release_queue, defer);
-    if (!give_back(queue->first))
-        delete_first(queue);
-    if (queue->first)
-        loop_timer_start(&queue->timer, 0);
+    struct pollfd events = {.fd = loop_descriptor(loop), .events = POLLIN};
+    return poll(&events, 1, 0) > 0;
 }
 
-static void begin_piece(struct loop_timer *timer)
+// A piece for each store that waits at least, so that those who come faster than they can go do
+// not pile up.
+static void do_pieces(struct loop_defer *defer)
 {
-    struct release_queue *queue = container_of(timer, struct release_queue, timer);
-    loop_defer(queue->loop, &queue->defer);
+    struct release_queue *queue = container_of(defer, struct release_queue, defer);
+    for (uint32_t n = 0; queue->first; n++) {
+        if (n >= queue->count && (n >= PIECES_MAX || has_events(queue->loop)))
+            break;
+        if (!give_back(queue->first))
+            delete_first(queue);
+    }
+    if (queue->first)
+        loop_defer_next(queue->loop, &queue->defer);
 }
 
 void release_queue_init(struct release_queue *queue, struct loop *loop)
 {
-    *queue = (struct release_queue){.loop = loop, .defer.callback = do_piece, .end = &queue->first};
-    loop_timer_init(&queue->timer, loop, begin_piece);
+    *queue =
+        (struct release_queue){.loop = loop, .defer.callback = do_pieces, .end = &queue->first};
 }
 
 void release_queue_done(struct release_queue *queue)
@@ -78,7 +87,6 @@ void release_queue_done(struct release_queue *queue)
     while (queue->first)
         delete_first(queue);
     loop_defer_cancel(queue->loop, &queue->defer);
-    loop_timer_done(&queue->timer);
 }
 
 static void take_memory(struct leaving_store *leaving, wasmtime_context_t *context,
@@ -121,6 +129,6 @@ void release_store(struct release_queue *queue, struct instance *instance)
     take_memories(leaving, instance);
     *queue->end = leaving;
     queue->end = &leaving->next;
-    if (!queue->timer.active)
-        loop_timer_start(&queue->timer, 0);
+    queue->count++;
+    loop_defer_next(queue->loop, &queue->defer);
 }

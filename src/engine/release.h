@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Stores that are given up: what their memories grew by is given back to the system piece by piece,
-// one in a turn of the loop, as to unmap all of it takes a thread milliseconds. Another thread
+// until the loop has events, as to unmap all of it takes a thread milliseconds. Another thread
 // would not help: it competes for the CPU, and for the address space's lock, with this one.
 #pragma once
 
@@ -11,8 +11,8 @@ struct leaving_store;
 
 struct release_queue {
     struct loop *loop;
-    struct loop_timer timer;
-    struct loop_defer defer; // the next piece
+    struct loop_defer defer; // the next pieces
+    uint32_t count;          // of stores
     struct leaving_store *first;
     struct leaving_store **end;
 };

@@ -200,6 +200,8 @@ bool task_run(struct task *task)
     bool done = wasmtime_call_future_poll(task->future);
     instance->running = outer;
     executor_end_run(executor, hits, &task->heat);
+    if (unlikely(executor->is_guarded) && !outer)
+        executor_end_guard(executor);
     if (is_metered)
         cpu_end_slice(task, outer, done);
     task->current = instance->async.current;

@@ -31,6 +31,8 @@ struct loop {
 
     struct loop_defer_queue deferred;
     struct loop_defer_queue deferred_running;
+    struct loop_defer_queue deferred_next; // until the loop has looked for events,
+    struct loop_defer_queue deferred_due;  // which it does now
 
     uv_mutex_t post_lock;
     struct loop_message *posted;

@@ -35,14 +35,33 @@ static bool queue_remove(struct loop_defer_queue *queue, struct loop_defer *defe
     return false;
 }
 
-void loop_defer(struct loop *loop, struct loop_defer *defer)
+static void queue_push(struct loop_defer_queue *queue, struct loop_defer *defer)
 {
     if (defer->queued)
         return;
     defer->queued = true;
     defer->next = NULL;
-    *loop->deferred.last = defer;
-    loop->deferred.last = &defer->next;
+    *queue->last = defer;
+    queue->last = &defer->next;
+}
+
+static void queue_move(struct loop_defer_queue *to, struct loop_defer_queue *from)
+{
+    if (!from->first)
+        return;
+    *to->last = from->first;
+    to->last = from->last;
+    queue_init(from);
+}
+
+void loop_defer(struct loop *loop, struct loop_defer *defer)
+{
+    queue_push(&loop->deferred, defer);
+}
+
+void loop_defer_next(struct loop *loop, struct loop_defer *defer)
+{
+    queue_push(&loop->deferred_next, defer);
 }
 
 void loop_defer_cancel(struct loop *loop, struct loop_defer *defer)
@@ -50,8 +69,8 @@ void loop_defer_cancel(struct loop *loop, struct loop_defer *defer)
     if (!defer->queued)
         return;
     defer->queued = false;
-    if (!queue_remove(&loop->deferred_running, defer))
-        queue_remove(&loop->deferred, defer);
+    (void)(queue_remove(&loop->deferred_running, defer) || queue_remove(&loop->deferred, defer) ||
+           queue_remove(&loop->deferred_next, defer) || queue_remove(&loop->deferred_due, defer));
 }
 
 // A deferral that ran a turn of its own would find the batch of the outer one half done, so such
@@ -77,10 +96,15 @@ static void on_idle(uv_idle_t *idle)
     uv_idle_stop(idle);
 }
 
+static bool has_deferred(const struct loop *loop)
+{
+    return loop->deferred.first || loop->deferred_next.first || loop->deferred_due.first;
+}
+
 // Left-over deferrals must not wait for an event.
 static void stay_awake_for_deferred(struct loop *loop)
 {
-    if (loop->deferred.first)
+    if (has_deferred(loop))
         uv_idle_start(&loop->idle, on_idle);
 }
 
@@ -88,6 +112,7 @@ static void on_prepare(uv_prepare_t *prepare)
 {
     struct loop *loop = prepare->data;
     run_deferred(loop);
+    queue_move(&loop->deferred_due, &loop->deferred_next);
     stay_awake_for_deferred(loop);
 }
 
@@ -184,6 +209,8 @@ static int new_loop(struct loop **out, bool is_virtual, struct error *err)
     uv_mutex_init(&loop->post_lock);
     queue_init(&loop->deferred);
     queue_init(&loop->deferred_running);
+    queue_init(&loop->deferred_next);
+    queue_init(&loop->deferred_due);
     loop->posted_last = &loop->posted;
     loop->is_virtual = is_virtual;
     *out = loop;
@@ -245,7 +272,7 @@ void loop_free(struct loop *loop)
 
 static bool is_alive(const struct loop *loop)
 {
-    return loop->deferred.first || loop->deferred_running.first || uv_loop_alive(&loop->uv);
+    return has_deferred(loop) || loop->deferred_running.first || uv_loop_alive(&loop->uv);
 }
 
 bool loop_turn(struct loop *loop, bool wait)
@@ -259,6 +286,7 @@ bool loop_turn(struct loop *loop, bool wait)
         on_wake(&loop->wake);
     } else {
         uv_run(&loop->uv, wait ? UV_RUN_ONCE : UV_RUN_NOWAIT);
+        queue_move(&loop->deferred, &loop->deferred_due);
     }
     run_deferred(loop);
     return is_alive(loop) || loop->timers.len > 0;

@@ -88,6 +88,9 @@ struct loop_defer {
     bool queued;
 };
 void loop_defer(struct loop *loop, struct loop_defer *defer); // no effect when queued
+// Runs once after the loop has looked for events, behind what they defer; again no effect when
+// queued. What goes on so gives way in each turn; the loop does not wait meanwhile.
+void loop_defer_next(struct loop *loop, struct loop_defer *defer);
 void loop_defer_cancel(struct loop *loop, struct loop_defer *defer);
 
 // ---- from other threads -------------------------------------------------------------------------

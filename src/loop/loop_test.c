@@ -206,6 +206,49 @@ TEST(deferrals_without_end_do_not_hang_the_turn)
     loop_free(loop);
 }
 
+struct repeating {
+    struct loop_defer defer;
+    struct loop *loop;
+    int left;
+};
+
+static void on_repeating(struct loop_defer *defer)
+{
+    struct repeating *repeating = container_of(defer, struct repeating, defer);
+    note('n');
+    if (--repeating->left > 0)
+        loop_defer_next(repeating->loop, defer);
+}
+
+static void on_event_with_deferral(void *arg)
+{
+    struct named_defer *named = arg;
+    note('e');
+    loop_defer(named->loop, &named->defer);
+}
+
+TEST(what_is_deferred_to_the_next_turn_runs_once_in_it_behind_events)
+{
+    struct loop *loop = new_loop(false);
+    struct repeating next = {{.callback = on_repeating}, loop, 3};
+    struct named_defer a = {{.callback = on_defer}, loop, 'a', NULL, NULL};
+    fired[0] = 0;
+    loop_post(loop, on_event_with_deferral, &a);
+    loop_defer_next(loop, &next.defer);
+    loop_defer_next(loop, &next.defer);
+    CHECK(loop_turn(loop, true));
+    CHECK_TEXT(fired, "ean");
+    CHECK(loop_turn(loop, true));
+    CHECK_TEXT(fired, "eann");
+    loop_defer_cancel(loop, &next.defer);
+    CHECK(!loop_turn(loop, true));
+    CHECK_TEXT(fired, "eann");
+    loop_defer_next(loop, &next.defer);
+    loop_run(loop); // does not wait
+    CHECK_TEXT(fired, "eannn");
+    loop_free(loop);
+}
+
 // ---- descriptors --------------------------------------------------------------------------------
 
 struct pair {
