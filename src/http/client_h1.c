@@ -67,8 +67,8 @@ void h1_abort(struct client_connection *connection)
 static bool is_reusable(const struct client_connection *connection)
 {
     const struct h1 *h1 = &connection->h1;
-    return h1->keep_alive && connection->in.len == 0 && connection->out.len == 0 &&
-           !net_stream_has_input(&connection->stream);
+    return h1->keep_alive && !h1->is_severed && connection->in.len == 0 &&
+           connection->out.len == 0 && !net_stream_has_input(&connection->stream);
 }
 
 // True when the exchange is over.
@@ -147,17 +147,34 @@ static int watch(struct client_connection *connection)
     return client_watch(connection, events | (request->send_blocked ? LOOP_WRITABLE : 0));
 }
 
-// What can be sent is; an answer may come although the server takes no more of the request.
+static bool may_repeat(const struct client_connection *connection)
+{
+    const struct http_client_request *request = connection->request;
+    return !request->head_started && connection->is_used && connection->h1.state == H1_HEAD &&
+           connection->in.len == 0 && request_can_repeat(request);
+}
+
+// The server takes no more of the request; an answer may come all the same, or none, upon which the
+// request is repeated, with the body that it has kept.
+static void sever(struct client_connection *connection)
+{
+    buf_clear(&connection->out);
+    connection->out_sent = 0;
+    connection->h1.is_severed = true;
+    if (!may_repeat(connection))
+        request_break_upload(connection->request);
+}
+
+// What can be sent is.
 static void send_more(struct client_connection *connection)
 {
     struct http_client_request *request = connection->request;
+    if (connection->h1.is_severed)
+        return;
     size_t before = connection->out.len - connection->out_sent;
     int rc = send_all(connection);
     if (rc < 0 && rc != -EAGAIN) {
-        buf_clear(&connection->out);
-        connection->out_sent = 0;
-        connection->h1.keep_alive = false;
-        request_break_upload(request);
+        sever(connection);
     } else if (rc == -EAGAIN && connection->out.len - connection->out_sent != before) {
         request_touch(request);
     }
@@ -194,8 +211,7 @@ void h1_begin(struct client_connection *connection)
 static void ended_early(struct client_connection *connection, int error)
 {
     struct http_client_request *request = connection->request;
-    if (!request->head_started && connection->is_used && connection->h1.state == H1_HEAD &&
-        connection->in.len == 0 && request_can_repeat(request))
+    if (may_repeat(connection))
         repeat(connection);
     else if (request->head_started || connection->in.len > 0)
         fail(connection, HTTP_FAILURE_RESPONSE_INCOMPLETE,
@@ -251,6 +267,8 @@ static bool take(struct client_connection *connection, struct str data)
         fail_noted(connection);
         return false;
     }
+    if (connection->h1.is_severed && request->head_started)
+        request_break_upload(request);
     if (connection->h1.state == H1_DONE && !request->response_done) {
         response_end(request);
         // A server that answers before the request's end often closes then.

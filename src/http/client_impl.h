@@ -262,6 +262,7 @@ struct h1 {
     bool says_keep;   // Connection
     bool has_status;  // the head's first line is through
     bool await_continue;
+    bool is_severed; // the server takes no more of the request
     struct loop_timer continue_timer;
 };
 

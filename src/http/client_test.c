@@ -2,6 +2,7 @@
 #include "http/client.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "base/buf.h"
 #include "http/client_test_server.h"
@@ -283,6 +284,40 @@ TEST(client_reuses_a_connection)
         call_done(&call);
     }
     CHECK_INT(test_server_connections(&f.server, 1), 1);
+    teardown(&f);
+}
+
+// Leaves a connection in the pool that the server has reset already.
+static void pool_dead_connection(struct fixture *f)
+{
+    struct call call = {0};
+    unsigned resets = test_server_resets;
+    start(f, &call, "/reset", (struct http_client_request_options){0});
+    run_until_done(f, &call);
+    CHECK_INT(call.end, 0);
+    call_done(&call);
+    while (test_server_resets == resets)
+        sched_yield();
+}
+
+TEST(client_repeats_what_a_dead_connection_did_not_take)
+{
+    struct fixture f;
+    setup(&f);
+    for (int turns = 1; turns < 5; turns++) { // in which the body has not come yet
+        struct call call = {0};
+        pool_dead_connection(&f);
+        start(&f, &call, "/echo",
+              (struct http_client_request_options){.method = STR("PUT"), .content_length = -1});
+        for (int turn = 0; turn < turns; turn++)
+            loop_turn(f.loop, false);
+        CHECK_INT(http_client_write(call.request, STR("late")), 0);
+        CHECK_INT(http_client_write_end(call.request), 0);
+        run_until_done(&f, &call);
+        CHECK_INT(http_client_request_failure(call.request), HTTP_FAILURE_NONE);
+        CHECK_STR(buf_str(&call.body), "late");
+        call_done(&call);
+    }
     teardown(&f);
 }
 

@@ -2,6 +2,7 @@
 #include "http/client_test_server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -127,6 +128,20 @@ static void big_head(int fd)
     say(fd, "\r\n");
 }
 
+_Atomic unsigned test_server_resets;
+
+// The descriptor stays taken, as the server closes it in the end.
+static void reset(int fd)
+{
+    int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    struct linger at_once = {.l_onoff = 1};
+    setsockopt(fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    if (nothing < 0 || dup3(nothing, fd, O_CLOEXEC) < 0)
+        abort();
+    close(nothing);
+    test_server_resets++;
+}
+
 // What the client sent, as the body of an answer.
 static void mirror(struct peer *peer, size_t head_len)
 {
@@ -181,12 +196,16 @@ static bool answer(struct peer *peer, size_t head_len)
     bool is_big_head = str_is(path, "/big-head");
     bool is_stall = str_is(path, "/stall");
     bool is_deaf = str_is(path, "/deaf");
+    bool is_reset = str_is(path, "/reset");
     use(peer, head_len);
     if (is_echo)
         echo_chunks(peer);
     else if (is_big_head)
         big_head(peer->fd);
-    else if (found)
+    else if (is_reset) {
+        say(peer->fd, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok");
+        reset(peer->fd);
+    } else if (found)
         say(peer->fd, found->text);
     else {
         if (is_deaf)

@@ -17,6 +17,9 @@ struct test_server {
     size_t count; // connections so far
 };
 
+// Connections that were reset after the answer to "/reset".
+extern _Atomic unsigned test_server_resets;
+
 void test_server_start(struct test_server *server);
 // Connections so far; waits a moment for those that are still being counted.
 size_t test_server_connections(struct test_server *server, size_t expected);
