@@ -2,9 +2,9 @@
 // The client's side: outgoing-handler, future-incoming-response and incoming-response.
 //
 // A request whose body the guest has taken but not finished does not leave at once: it waits until
-// the body is finished, as much is written as may be held, or the turn of the loop ends, because
-// the guest waits for something. Small bodies so have a known length, and none at all needs no
-// chunk.
+// the body is finished, as much is written as may be held, or the next turn of the loop ends,
+// because the guest waits for something; in the first it may just have been interrupted. Small
+// bodies so have a known length, and none at all needs no chunk.
 #include <assert.h>
 #include <errno.h>
 
@@ -44,6 +44,7 @@ struct p2_http_types_future_incoming_response {
     struct wasi *wasi;
     bool counted; // in wasi->http_requests
     struct loop_defer defer;
+    unsigned deferrals; // of FETCH_UNSENT
 };
 
 static struct p2_http_types_future_incoming_response *of_incoming(struct incoming *in)
@@ -226,9 +227,23 @@ static void fetch_send(struct p2_http_types_future_incoming_response *fetch)
     unsent_done(fetch);
 }
 
+// A guest that was interrupted goes on in the next turn, by a deferral that the first one of that
+// turn makes; so the second of ours is behind it.
 static void on_turn_end(struct loop_defer *defer)
 {
-    fetch_send(container_of(defer, struct p2_http_types_future_incoming_response, defer));
+    struct p2_http_types_future_incoming_response *fetch =
+        container_of(defer, struct p2_http_types_future_incoming_response, defer);
+    switch (fetch->deferrals++) {
+    case 0:
+        loop_defer_next(fetch->wasi->loop, defer);
+        break;
+    case 1:
+        loop_defer(fetch->wasi->loop, defer);
+        break;
+    default:
+        fetch_send(fetch);
+        break;
+    }
 }
 
 static void body_press(void *sink)

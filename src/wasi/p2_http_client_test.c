@@ -143,6 +143,44 @@ TEST(a_small_body_is_sent_with_its_length)
     end_client(&w, egress);
 }
 
+// A guest that was interrupted, as the engine resumes it.
+struct interrupted {
+    struct world *w;
+    struct p2_http_types_outgoing_body *body;
+    struct loop_defer yielded, ready;
+};
+
+static void resume(struct loop_defer *defer)
+{
+    struct interrupted *guest = container_of(defer, struct interrupted, yielded);
+    loop_defer(guest->w->wasi.loop, &guest->ready);
+}
+
+static void go_on(struct loop_defer *defer)
+{
+    struct interrupted *guest = container_of(defer, struct interrupted, ready);
+    CHECK_INT(fake_fetches, 0);
+    CHECK(!guest_finish(guest->w, guest->body).is_err);
+}
+
+TEST(a_body_that_an_interrupted_guest_finishes_has_a_length)
+{
+    struct world w;
+    struct wasi_egress *egress = begin_client(&w);
+    struct p2_http_types_outgoing_request *request = request_to(&w, "allowed.example");
+    struct interrupted guest = {.w = &w,
+                                .body = request_body(&w, request),
+                                .yielded.callback = resume,
+                                .ready.callback = go_on};
+    struct p2_http_types_future_incoming_response *future = fetch(&w, request).ok;
+    loop_defer_next(w.wasi.loop, &guest.yielded);
+    loop_turn(w.wasi.loop, false);
+    CHECK_INT(fake_fetches, 1);
+    CHECK_INT(fake_fetched->options.content_length, 0);
+    CHECK_INT(p2_http_types_future_incoming_response_drop(&w.call, future), 0);
+    end_client(&w, egress);
+}
+
 TEST(a_body_that_is_not_finished_in_its_turn_is_streamed)
 {
     struct world w;
